@@ -1,0 +1,104 @@
+"""The entries of the audit log."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from supportaccess.domain.records import AccessRequest, Actor, Status, Struct, canonical_json
+
+FORMAT_VERSION = 1
+LARGEST_ENTRY = 16 * 1024
+
+
+class Activity(StrEnum):
+    """What an entry tells of. The first six are Entra's own names; the list is closed."""
+
+    REQUEST_CREATED = "Request created"
+    REQUEST_APPROVED = "Request approved"
+    REQUEST_REJECTED = "Request rejected"
+    REQUEST_CANCELED = "Request canceled"
+    APPROVAL_APPROVED = "Approval approved"
+    APPROVAL_REMOVED = "Approval removed"
+    SUPPORT_REQUEST_CLOSED = "Support request closed"
+    LIMIT_REACHED = "Limit reached"
+    DEADLINE_PASSED = "Deadline passed"
+    IMPORT = "Import"
+    MIRROR_UPDATED = "Mirror updated"
+    MIRROR_MERGED = "Mirror merged"
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One change of one tenant's record, with what its audit entry says.
+
+    `seen` is the hash of the record as the actor saw it. Without `after` the record is no more (a merged mirror).
+    """
+
+    tenant_id: str
+    activity: Activity
+    actor: Actor
+    at: datetime
+    before: AccessRequest | None = None
+    after: AccessRequest | None = None
+    seen: str | None = None
+    reason: str | None = None
+    details: Mapping[str, str | int] | None = None
+
+    @property
+    def subject(self) -> AccessRequest | None:
+        """The record that the step is about."""
+        return self.after or self.before
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One entry of a tenant's audit log. Its canonical JSON is what is hashed and kept.
+
+    `sequence` is the leaf's index in the tree, from 0. `record` is the hash of the record after the step.
+    """
+
+    format_version: int
+    sequence: int
+    time: datetime
+    tenant_id: str
+    activity: Activity
+    actor: Actor
+    access_request_id: str | None = None
+    support_request_id: str | None = None
+    seen: str | None = None
+    record: str | None = None
+    status_before: Status | None = None
+    status_after: Status | None = None
+    reason: str | None = None
+    expires_at: datetime | None = None
+    idempotency_key: str | None = None
+    details: Mapping[str, str | int] | None = None
+
+
+def entry_of(step: Step, sequence: int, idempotency_key: str | None) -> AuditEntry:
+    """Return the audit entry of a step at its place in the log."""
+    subject, after = step.subject, step.after
+    return AuditEntry(
+        format_version=FORMAT_VERSION,
+        sequence=sequence,
+        time=step.at,
+        tenant_id=step.tenant_id,
+        activity=step.activity,
+        actor=step.actor,
+        access_request_id=subject.id if subject else None,
+        support_request_id=subject.support_request_id if subject else None,
+        seen=step.seen,
+        record=after.etag.strip('"') if after else None,
+        status_before=step.before.status if step.before else None,
+        status_after=after.status if after else None,
+        reason=step.reason,
+        expires_at=after.expires_at if after else None,
+        idempotency_key=idempotency_key,
+        details=step.details,
+    )
+
+
+def encode_entry(entry: AuditEntry) -> bytes:
+    """Return the exact bytes that are hashed and kept. Raises ValueError above `LARGEST_ENTRY` bytes."""
+    data = canonical_json(entry)
+    if len(data) > LARGEST_ENTRY:
+        raise ValueError(f"an audit entry of {len(data)} bytes is over the limit of {LARGEST_ENTRY}")
+    return data

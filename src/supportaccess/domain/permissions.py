@@ -1,0 +1,30 @@
+"""Who may do what."""
+
+from enum import StrEnum
+
+from supportaccess.domain.errors import Forbidden
+from supportaccess.domain.records import Actor, Struct
+
+
+class Permission(StrEnum):
+    """What a caller may be allowed. The names are those of the API."""
+
+    READ_REQUESTS = "AccessRequests.Read"
+    DECIDE = "AccessRequests.Decide"
+    RAISE = "AccessRequests.Raise"
+    READ_AUDIT = "AuditEvents.Read"
+    WRITE_SOURCE_EVENTS = "SourceEvents.Write"
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Somebody proven to be an actor of one tenant, with what they may do there."""
+
+    tenant_id: str
+    actor: Actor
+    permissions: frozenset[Permission]
+
+    def require(self, permission: Permission) -> None:
+        """Raise Forbidden unless the caller holds the permission in their tenant."""
+        if permission not in self.permissions:
+            held = ", ".join(sorted(self.permissions)) or "none"
+            raise Forbidden(f"this needs the permission {permission} in tenant {self.tenant_id}; held: {held}")

@@ -1,0 +1,158 @@
+"""What an access request is: the record that the store keeps, the API sends and the tables show.
+
+One record belongs to one tenant and holds only what that tenant may know. A field that does not apply, or that
+the tenant may not know, is absent. All times are UTC.
+"""
+
+import base64
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Status(StrEnum):
+    """Where a request stands. All but the first two are final."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    CANCELED = "canceled"
+    LAPSED = "lapsed"
+    REVOKED = "revoked"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
+
+
+OPEN = frozenset({Status.PENDING, Status.APPROVED})
+FINAL = frozenset(Status) - OPEN
+WAS_APPROVED = frozenset({Status.APPROVED, Status.REVOKED, Status.COMPLETED, Status.EXPIRED})
+"""The statuses of a request whose access is open or was open."""
+
+
+class Source(StrEnum):
+    """Where a record comes from: decided in this store, or a mirror of a provider's record."""
+
+    STORE = "store"
+    ENTRA = "entra"
+
+
+class Side(StrEnum):
+    """Which of the two tenants this record is the view of."""
+
+    BOTH = "both"
+    SUPPORT_REQUEST = "supportRequest"
+    RESOURCE = "resource"
+
+
+class ActorKind(StrEnum):
+    """What an actor is. `local` is an operating-system account, vouched for by that machine alone."""
+
+    USER = "user"
+    APPLICATION = "application"
+    LOCAL = "local"
+    SYSTEM = "system"
+
+
+class Confidence(StrEnum):
+    """How much of a mirror was read from the provider's record.
+
+    `read`: creation and every later step were read. `partial`: a step before the first event is missing.
+    `inferred`: the status rests on an inference.
+    """
+
+    READ = "read"
+    PARTIAL = "partial"
+    INFERRED = "inferred"
+
+
+IDENTITY_DIAGNOSTIC_DATA = "identityDiagnosticData"
+READ = "read"
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base of what goes over the wire: immutable, camelCase, absent where not set."""
+
+
+class Actor(Struct, frozen=True, kw_only=True):
+    """Who did something. `(tenant_id, object_id)` names them; the display name is for people only."""
+
+    kind: ActorKind
+    tenant_id: str | None = None
+    object_id: str | None = None
+    display_name: str | None = None
+
+
+class Engineer(Struct, frozen=True, kw_only=True):
+    """The provider's support engineer who asks."""
+
+    id: str | None = None
+    display_name: str | None = None
+
+
+class Mirror(Struct, frozen=True, kw_only=True):
+    """What is known about how a mirror came about.
+
+    `inferred` names the fields that rest on an inference, `unplaced` counts the events that fit no step.
+    """
+
+    confidence: Confidence
+    events: int
+    inferred: tuple[str, ...] = ()
+    joined_by: str | None = None
+    unplaced: int = 0
+
+
+class AccessRequest(Struct, frozen=True, kw_only=True):
+    """An engineer's request to read the data of one tenant, for one support request, as one tenant sees it.
+
+    `ended_at` is when it became final. Access was open from `starts_at` to `ended_at`. `etag` is the quoted hash of
+    all the other fields.
+    """
+
+    id: str
+    support_request_id: str | None = None
+    title: str | None = None
+    status: Status
+    source: Source
+    side: Side
+    support_request_tenant_id: str | None = None
+    resource_tenant_id: str | None = None
+    scope: str
+    access_level: str
+    engineer: Engineer | None = None
+    reason: str | None = None
+    created_at: datetime | None = None
+    decide_by: datetime | None = None
+    requested_seconds: int | None = None
+    decided_at: datetime | None = None
+    decided_by: Actor | None = None
+    decision_reason: str | None = None
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_by: Actor | None = None
+    end_reason: str | None = None
+    updated_at: datetime
+    etag: str = ""
+    mirror: Mirror | None = None
+
+
+def canonical_json(value: object) -> bytes:
+    """Encode as canonical JSON (RFC 8785).
+
+    Holds for what this program hashes: ASCII member names, no floating-point numbers, integers within 2^53.
+    """
+    return msgspec.json.encode(value, order="sorted")
+
+
+def record_hash(record: AccessRequest) -> str:
+    """Return the SHA-256 (base64url, unpadded) of the record's canonical JSON without its `etag`."""
+    bare = record if not record.etag else msgspec.structs.replace(record, etag="")
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical_json(bare)).digest()).decode().rstrip("=")
+
+
+def with_etag(record: AccessRequest) -> AccessRequest:
+    """Return the record with the entity tag of its present content."""
+    return msgspec.structs.replace(record, etag=f'"{record_hash(record)}"')
