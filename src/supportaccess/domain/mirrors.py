@@ -56,10 +56,13 @@ _RANK = {
 # The system makes the approval in the resource tenant right after the decision; two logs' clocks may differ a little.
 _CLOCKS_APART = timedelta(minutes=5)
 
+_Content = tuple[str, str | None, str, datetime]
+"""What tells an event without an ID: tenant, correlation ID, activity, second."""
+
 
 @dataclass
 class Rebuilt:
-    """A mirror with the events it was rebuilt from."""
+    """A mirror with every event that tells of it."""
 
     tenant_id: str
     record: AccessRequest
@@ -222,14 +225,22 @@ def rebuild(events: Iterable[SourceEvent]) -> list[Rebuilt]:
 
     Pass every event known that shares a key with any other of the set, of all tenants that the reader may see.
     """
+    kept, doubles = _without_doubles(events)
     by_tenant: defaultdict[str, list[SourceEvent]] = defaultdict(list)
-    for event in _without_doubles(events):
+    for event in kept:
         by_tenant[event.tenant_id].append(event)
     requests = [
         request for tenant_id, of_tenant in sorted(by_tenant.items()) for request in _requests(tenant_id, of_tenant)
     ]
     _join(requests)
-    return [Rebuilt(request.tenant_id, request.record(), request.events) for request in requests]
+    return [
+        Rebuilt(
+            request.tenant_id,
+            request.record(),
+            request.events + [double for event in request.events for double in doubles.get(_content(event), ())],
+        )
+        for request in requests
+    ]
 
 
 def keep_partner(record: AccessRequest, earlier: AccessRequest) -> AccessRequest:
@@ -251,17 +262,26 @@ def _is_person(actor: Actor | None) -> bool:
     return actor is not None and actor.kind is ActorKind.USER
 
 
-def _without_doubles(events: Iterable[SourceEvent]) -> list[SourceEvent]:
-    """Drop an event whose ID was derived where the same event is there under its own ID.
+def _without_doubles(
+    events: Iterable[SourceEvent],
+) -> tuple[list[SourceEvent], dict[_Content, list[SourceEvent]]]:
+    """Set an event whose ID was derived apart where the same event is there under its own ID.
 
     The portal's CSV has no event IDs, so an event of it and of a JSON export can only be told by what they say.
     """
     events = list(events)
     native = {_content(event) for event in events if not event.id_derived}
-    return [event for event in events if not (event.id_derived and _content(event) in native)]
+    kept: list[SourceEvent] = []
+    doubles: defaultdict[_Content, list[SourceEvent]] = defaultdict(list)
+    for event in events:
+        if event.id_derived and _content(event) in native:
+            doubles[_content(event)].append(event)
+        else:
+            kept.append(event)
+    return kept, doubles
 
 
-def _content(event: SourceEvent) -> tuple[str, str | None, str, datetime]:
+def _content(event: SourceEvent) -> _Content:
     return event.tenant_id, event.correlation_id, event.activity, event.time.replace(microsecond=0)
 
 

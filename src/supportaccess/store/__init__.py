@@ -1,0 +1,1 @@
+"""The request store: one protocol and its implementations."""

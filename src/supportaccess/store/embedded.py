@@ -1,0 +1,99 @@
+"""The embedded store: one SQLite file, nothing to install or start."""
+
+import os
+import sqlite3
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from supportaccess.domain.errors import StoreRefused
+from supportaccess.store.sql.migrations import KNOWN_VERSION
+from supportaccess.store.sql.sqlite import SqliteEngine, explain
+
+
+def open_embedded(path: Path) -> SqliteEngine:
+    """Open the store at a path, making it on first use and bringing an older one up to date after a backup copy.
+
+    The file is for its owner alone (0600, its folder 0700). Raises StoreRefused for a newer or a damaged one.
+    """
+    if not path.exists():
+        _create_private(path)
+    engine = SqliteEngine(path)
+    try:
+        version = schema_version(engine)
+        if version != KNOWN_VERSION:
+            _bring_up_to_date(engine)
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+def schema_version(engine: SqliteEngine) -> int:
+    """Return the version of the file's schema: 0 for an empty one."""
+    with engine.reading() as session:
+        row = session.one("PRAGMA user_version", {})
+    return int(row[0]) if row else 0
+
+
+def back_up(engine: SqliteEngine, target: Path) -> None:
+    """Copy the whole store, as it is at this moment, to a new file (0600).
+
+    Raises StoreRefused when the file is there already or cannot be written.
+    """
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR))
+    except FileExistsError:
+        raise StoreRefused(f"{target} exists already and was left alone", hint="Name another file.") from None
+    except OSError as error:
+        raise StoreRefused(f"{target} cannot be made: {error.strerror}", hint="Name another place.") from None
+    try:
+        copy = sqlite3.connect(target)
+        try:
+            engine.connection.backup(copy)
+        finally:
+            copy.close()
+    except sqlite3.Error as error:
+        target.unlink(missing_ok=True)
+        raise explain(error, target) from error
+
+
+def _create_private(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made before SQLite opens it, so that it is never readable by others; SQLite gives its helper files the
+        # same rights.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
+    except OSError as error:
+        raise StoreRefused(
+            f"the store {path} cannot be made: {error.strerror}",
+            hint="Set SUPPORTACCESS_DATA_DIR to a folder that you may write.",
+        ) from None
+
+
+def _bring_up_to_date(engine: SqliteEngine) -> None:
+    from filelock import FileLock
+
+    from supportaccess.store.sql.migrations import migrations
+
+    with FileLock(engine.path.with_suffix(".lock"), mode=stat.S_IRUSR | stat.S_IWUSR):
+        version = schema_version(engine)
+        if version > KNOWN_VERSION:
+            raise StoreRefused(
+                f"{engine.path} was made by a newer supportaccess (schema {version}; this one knows {KNOWN_VERSION})",
+                hint="pip install --upgrade supportaccess",
+            )
+        if 0 < version < KNOWN_VERSION:
+            moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+            back_up(engine, engine.path.with_name(f"{engine.path.stem}-schema-{version}-{moment}.db"))
+        try:
+            engine.connection.execute("PRAGMA journal_mode = WAL")
+            for number, statements in sorted(migrations("sqlite").items()):
+                if number > version:
+                    engine.connection.executescript(
+                        f"BEGIN IMMEDIATE;\n{statements}\nPRAGMA user_version = {number};\nCOMMIT;"
+                    )
+        except sqlite3.Error as error:
+            if engine.connection.in_transaction:
+                engine.connection.execute("ROLLBACK")
+            raise explain(error, engine.path) from error

@@ -1,0 +1,195 @@
+"""What a request store does, whatever stands behind it.
+
+A store is opened for one caller in one tenant, and answers with what that tenant may know: another tenant's record
+does not exist for it. Statuses are always those of the clock. Every mutation takes an idempotency key: repeated with
+the same key it answers as it did the first time and changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from supportaccess.domain.audit import Activity, AuditEntry
+from supportaccess.domain.lifecycle import Limit, NewRequest
+from supportaccess.domain.records import AccessRequest, Status, Struct
+from supportaccess.domain.source_events import SourceEvent
+
+LARGEST_PAGE = 1000
+
+
+class Order(StrEnum):
+    """How a list is ordered: the most urgent first, or by creation."""
+
+    ATTENTION = "attention"
+    OLDEST = "createdAt"
+    NEWEST = "-createdAt"
+
+
+class RequestQuery(Struct, frozen=True, kw_only=True):
+    """Which access requests. What is left out does not narrow.
+
+    `approved_access` adds every request whose access is open, or ended at most 30 days ago, to `statuses`.
+    `since` and `until` bound the creation (the first trace of it, where a mirror's creation was not read);
+    `engineer` and `search` are looked for anywhere in the text, whatever the case.
+    """
+
+    statuses: frozenset[Status] = frozenset()
+    approved_access: bool = False
+    support_request_id: str | None = None
+    resource_tenant_id: str | None = None
+    engineer: str | None = None
+    search: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    order: Order = Order.ATTENTION
+
+
+class AuditQuery(Struct, frozen=True, kw_only=True):
+    """Which audit entries. `actor` is looked for in the actor's display name and object ID."""
+
+    access_request_ids: frozenset[str] = frozenset()
+    activities: frozenset[Activity] = frozenset()
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    newest_first: bool = False
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Some access requests, and where the next ones start: absent on the last page."""
+
+    value: list[AccessRequest]
+    next: str | None = None
+
+
+class AuditPage(Struct, frozen=True, kw_only=True):
+    """Some audit entries, and where the next ones start: absent on the last page."""
+
+    value: list[AuditEntry]
+    next: str | None = None
+
+
+class LogHead(Struct, frozen=True, kw_only=True):
+    """The head of a tenant's audit log: number of entries and root hash of their RFC 6962 tree (lower-case hex)."""
+
+    size: int
+    root: str
+
+
+class Verdict(StrEnum):
+    """What is wrong with an audit log."""
+
+    ALTERED = "altered"
+    MISSING = "missing"
+    EXTRA = "extra"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing wrong with an audit log or with what it vouches for. `sequence` names the entry, where it is one."""
+
+    verdict: Verdict
+    message: str
+    sequence: int | None = None
+    access_request_id: str | None = None
+
+
+class Verification(Struct, frozen=True, kw_only=True):
+    """The outcome of a verification: what was checked, and what is wrong, the first bad entry first."""
+
+    entries: int
+    access_requests: int
+    source_events: int
+    head: LogHead
+    findings: list[Finding]
+
+
+class Imported(Struct, frozen=True, kw_only=True):
+    """What an import did. `unrecognised` counts events that were kept but are no known step."""
+
+    new: int = 0
+    known: int = 0
+    unrecognised: int = 0
+    differing: int = 0
+    requests_new: int = 0
+    requests_changed: int = 0
+
+
+class RequestStore(Protocol):
+    """The requests, decisions and audit log of one tenant, for one caller. Every method may raise StoreUnavailable."""
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant whose view this is."""
+        ...
+
+    def page(self, query: RequestQuery, *, top: int, cursor: str | None = None) -> Page:
+        """Return up to `top` (at most LARGEST_PAGE) requests. Raises Forbidden, InvalidInput for a bad cursor."""
+        ...
+
+    def count(self, query: RequestQuery, *, at_most: int) -> int:
+        """Return how many requests there are, counting no further than `at_most`. Raises Forbidden."""
+        ...
+
+    def get(self, request_id: str) -> AccessRequest:
+        """Return one request by its full ID. Raises Forbidden, NotFound."""
+        ...
+
+    def find(self, text: str, *, top: int) -> list[AccessRequest]:
+        """Return up to `top` requests whose ID begins with the text or whose support request ID it is.
+
+        Of one support request, open requests come first, then the latest. Raises Forbidden.
+        """
+        ...
+
+    def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
+        """Create a request. Raises Forbidden, InvalidInput, Conflict when the support request is closed."""
+        ...
+
+    def approve(
+        self, request_id: str, *, etag: str, key: str, limit: Limit | None = None, reason: str | None = None
+    ) -> AccessRequest:
+        """Open the access. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
+        ...
+
+    def reject(self, request_id: str, *, etag: str, key: str, reason: str) -> AccessRequest:
+        """Refuse the request. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
+        ...
+
+    def revoke(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
+        """End open access. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
+        ...
+
+    def withdraw(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
+        """Take a pending request back. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
+        ...
+
+    def close(self, support_request_id: str, *, key: str) -> list[AccessRequest]:
+        """Close a support request and return its access requests that ended by it. Raises Forbidden, NotFound."""
+        ...
+
+    def audit_page(self, query: AuditQuery, *, top: int, cursor: str | None = None) -> AuditPage:
+        """Return up to `top` (at most LARGEST_PAGE) audit entries. Raises Forbidden, InvalidInput for a bad cursor."""
+        ...
+
+    def history(self, request_id: str) -> list[AuditEntry]:
+        """Return the audit entries of one request, oldest first. Raises Forbidden."""
+        ...
+
+    def log_head(self) -> LogHead:
+        """Return the head of the audit log. Raises Forbidden."""
+        ...
+
+    def verify(self) -> Verification:
+        """Recompute the audit log's tree and hold it against head, records and raw events. Raises Forbidden."""
+        ...
+
+    def import_events(
+        self, events: Iterable[SourceEvent], *, key: str, details: Mapping[str, str | int], dry_run: bool = False
+    ) -> Imported:
+        """Take a provider's events in, all or none, and bring the mirrors up to date. Raises Forbidden."""
+        ...
+
+    def source_events(self, request_id: str) -> Iterator[SourceEvent]:
+        """Return the events that a mirror was rebuilt from, oldest first. Raises Forbidden."""
+        ...

@@ -1,0 +1,185 @@
+"""The statements that list and count access requests.
+
+A status is stored, but time goes on: a pending row past its deadline is lapsed, an approved row past its limit is
+expired, whether a sweep has written that down or not. So a list is a UNION ALL of arms, each one stored status in one
+of its meanings, and each a walk along an index that stops at the page's end. Pages go by key, never by offset.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+
+from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
+from supportaccess.domain.records import FINAL, WAS_APPROVED, Status
+from supportaccess.domain.times import Clock, to_microseconds
+from supportaccess.store.protocol import Order, RequestQuery
+from supportaccess.store.sql.rows import RECORD, anywhere
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """The key of the last row of a page, in the list's order."""
+
+    order: Order
+    group: int
+    key: int
+    listed_at: int
+    id: str
+
+
+class _Arm(NamedTuple):
+    """Rows of one stored status in one meaning. `key` orders them by attention within their group."""
+
+    status: Status
+    condition: str
+    group: int
+    key: str = "urgency"
+    direction: str = "ASC"
+
+
+_OPEN_ARMS = {
+    Status.PENDING: _Arm(Status.PENDING, "status = 'pending' AND urgency > :now", 0),
+    Status.APPROVED: _Arm(Status.APPROVED, "status = 'approved' AND urgency > :now", 1),
+}
+_FINAL_ARMS = {status: _Arm(status, f"status = '{status}'", 2) for status in sorted(FINAL)}
+# What the clock ended and no sweep has written down yet. Their urgency is the end itself, not minus the end.
+_UNSWEPT_ARMS = {
+    Status.LAPSED: _Arm(Status.LAPSED, "status = 'pending' AND urgency <= :now", 2, "-urgency", "DESC"),
+    Status.EXPIRED: _Arm(Status.EXPIRED, "status = 'approved' AND urgency <= :now", 2, "-urgency", "DESC"),
+}
+_FILTERS = {
+    "support_request_id": "support_request_id = :support_request_id",
+    "resource_tenant_id": "resource_tenant_id = :resource_tenant_id",
+    "engineer": "engineer_folded LIKE :engineer ESCAPE '\\'",
+    "search": "search_folded LIKE :search ESCAPE '\\'",
+    "since": "listed_at >= :since",
+    "until": "listed_at < :until",
+}
+
+
+class Listing:
+    """A query at one moment: its statements and their parameters."""
+
+    def __init__(self, query: RequestQuery, tenant_id: str, clock: Clock) -> None:
+        self._query = query
+        now = clock()
+        statuses, approved_access = query.statuses, query.approved_access
+        if not statuses and not approved_access:
+            statuses = frozenset(Status)
+        self._statuses = frozenset(statuses)
+        self._approved = WAS_APPROVED - self._statuses if approved_access else frozenset()
+        self._filters = tuple(name for name in _FILTERS if getattr(query, name) is not None)
+        self._parameters: dict[str, object] = {
+            "tenant_id": tenant_id,
+            "now": to_microseconds(now),
+            "ended_since": to_microseconds(now - APPROVED_ACCESS_KEPT),
+            "support_request_id": query.support_request_id,
+            "resource_tenant_id": query.resource_tenant_id,
+            "engineer": query.engineer and anywhere(query.engineer),
+            "search": query.search and anywhere(query.search),
+            "since": query.since and to_microseconds(query.since),
+            "until": query.until and to_microseconds(query.until),
+        }
+
+    def page(self, top: int, cursor: str | None) -> tuple[str, dict[str, object]]:
+        """Return the statement and parameters of one page. Each row: the record's columns, then the cursor's."""
+        after = None if cursor is None else _read_cursor(cursor, self._query.order)
+        statement = _page(
+            self._statuses, self._approved, self._filters, self._query.order, None if after is None else after.group
+        )
+        parameters = self._parameters | {"top": top}
+        if after is not None:
+            parameters |= {"key": after.key, "listed_at": after.listed_at, "id": after.id}
+        return statement, parameters
+
+    def count(self, at_most: int) -> tuple[str, dict[str, object]]:
+        """Return the statement and parameters that count, no further than `at_most`."""
+        return _count(self._statuses, self._approved, self._filters), self._parameters | {"top": at_most}
+
+    def cursor_at(self, position: tuple[int, int, int], request_id: str) -> str:
+        """Return the opaque cursor that continues after a row."""
+        cursor = Cursor(self._query.order, *position, request_id)
+        return msgspec.json.encode(cursor).hex()
+
+
+def _read_cursor(text: str, order: Order) -> Cursor:
+    try:
+        cursor = msgspec.json.decode(bytes.fromhex(text), type=Cursor)
+    except (ValueError, msgspec.MsgspecError):
+        raise InvalidInput("this is not a place in a list") from None
+    if cursor.order is not order:
+        raise InvalidInput("this place is of a list in another order")
+    return cursor
+
+
+@cache
+def _arms(statuses: frozenset[Status], approved: frozenset[Status]) -> tuple[_Arm, ...]:
+    """Return the arms of the statuses, and of those that only count for 30 days after the end of access."""
+    arms = [_OPEN_ARMS[status] for status in sorted((statuses | approved) - FINAL)]
+    arms += [_FINAL_ARMS[status] for status in sorted(statuses & FINAL)]
+    arms += [arm for status, arm in _UNSWEPT_ARMS.items() if status in statuses]
+    for status in sorted(approved & FINAL):
+        arms.append(_since(_FINAL_ARMS[status], "urgency <= -:ended_since"))
+        if status in _UNSWEPT_ARMS:
+            arms.append(_since(_UNSWEPT_ARMS[status], "urgency >= :ended_since"))
+    return tuple(arms)
+
+
+def _since(arm: _Arm, condition: str) -> _Arm:
+    return arm._replace(condition=f"{arm.condition} AND {condition}")
+
+
+@cache
+def _page(
+    statuses: frozenset[Status],
+    approved: frozenset[Status],
+    filters: tuple[str, ...],
+    order: Order,
+    after_group: int | None,
+) -> str:
+    by_attention = order is Order.ATTENTION
+    arms = [
+        _arm_by_attention(arm, filters, after_group) if by_attention else _arm_by_time(arm, filters, order, after_group)
+        for arm in _arms(statuses, approved)
+        if not (by_attention and after_group is not None and arm.group < after_group)
+    ]
+    if not arms:
+        return f"SELECT {RECORD}, 0, 0, 0 FROM access_requests WHERE :top < 0"
+    direction = "DESC" if order is Order.NEWEST else "ASC"
+    union = " UNION ALL ".join(f"SELECT * FROM ({arm}) AS arm_{number}" for number, arm in enumerate(arms))
+    return f"{union} ORDER BY list_group, list_key {direction}, list_time {direction}, id {direction} LIMIT :top"
+
+
+def _arm_by_attention(arm: _Arm, filters: tuple[str, ...], after_group: int | None) -> str:
+    after = f"({arm.key}, listed_at, id) > (:key, :listed_at, :id)" if after_group == arm.group else None
+    return _select(arm, filters, after, f"{arm.group}", arm.key, f"urgency {arm.direction}, listed_at, id")
+
+
+def _arm_by_time(arm: _Arm, filters: tuple[str, ...], order: Order, after_group: int | None) -> str:
+    newest = order is Order.NEWEST
+    comparison, direction = ("<", "DESC") if newest else (">", "ASC")
+    after = None if after_group is None else f"(listed_at, id) {comparison} (:listed_at, :id)"
+    return _select(arm, filters, after, "0", "listed_at", f"listed_at {direction}, id {direction}")
+
+
+def _select(arm: _Arm, filters: tuple[str, ...], after: str | None, group: str, key: str, order_by: str) -> str:
+    return (
+        f"SELECT {RECORD}, {group} AS list_group, {key} AS list_key, listed_at AS list_time"
+        f" FROM access_requests WHERE {_where(arm, filters, after)} ORDER BY {order_by} LIMIT :top"
+    )
+
+
+def _where(arm: _Arm, filters: tuple[str, ...], after: str | None = None) -> str:
+    conditions = ["tenant_id = :tenant_id", arm.condition, *(_FILTERS[name] for name in filters)]
+    if after is not None:
+        conditions.append(after)
+    return " AND ".join(conditions)
+
+
+@cache
+def _count(statuses: frozenset[Status], approved: frozenset[Status], filters: tuple[str, ...]) -> str:
+    arms = " UNION ALL ".join(
+        f"SELECT 1 FROM access_requests WHERE {_where(arm, filters)}" for arm in _arms(statuses, approved)
+    )
+    return f"SELECT COUNT(*) FROM (SELECT 1 FROM ({arms}) AS arms LIMIT :top) AS counted"

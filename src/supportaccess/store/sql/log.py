@@ -1,0 +1,130 @@
+"""Writes and reads the audit log of each tenant."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from supportaccess.domain.audit import AuditEntry, Step, encode_entry, entry_of
+from supportaccess.domain.errors import InvalidInput, StoreRefused
+from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from supportaccess.domain.times import to_microseconds
+from supportaccess.store.protocol import AuditPage, AuditQuery, LogHead
+from supportaccess.store.sql.engine import Engine, Row, Session
+from supportaccess.store.sql.rows import anywhere, fold
+
+_APPEND = """
+    INSERT INTO audit_events (tenant_id, sequence, at, activity, access_request_id, actor_folded, entry, leaf_hash)
+    VALUES (:tenant_id, :sequence, :at, :activity, :access_request_id, :actor_folded, :entry, :leaf_hash)
+"""
+_MOVE_HEAD = """
+    UPDATE audit_log_heads SET size = :size, root = :root, frontier = :frontier WHERE tenant_id = :tenant_id
+"""
+_HEAD = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
+
+_entries = msgspec.json.Decoder(AuditEntry)
+
+
+class LogWriter:
+    """Appends entries to tenants' logs within one transaction; `finish` moves the heads."""
+
+    def __init__(self, engine: Engine, session: Session, tenant_ids: Iterable[str], key: str | None) -> None:
+        self._session = session
+        self._key = key
+        # One order for everybody, so that two writers of the same two tenants never wait for each other.
+        locked = engine.lock_heads(session, sorted(set(tenant_ids)))
+        self._frontiers = {tenant_id: Frontier.from_bytes(size, frontier) for tenant_id, size, frontier in locked}
+        self._moved: set[str] = set()
+
+    def append(self, step: Step) -> None:
+        """Write the entry of a step."""
+        frontier = self._frontiers[step.tenant_id]
+        entry = entry_of(step, frontier.size, self._key)
+        data = encode_entry(entry)
+        leaf = leaf_hash(data)
+        self._session.run(
+            _APPEND, {"tenant_id": step.tenant_id, "entry": data, "leaf_hash": leaf, **filter_columns(entry)}
+        )
+        frontier.append(leaf)
+        self._moved.add(step.tenant_id)
+
+    def finish(self) -> None:
+        """Write the new heads."""
+        for tenant_id in sorted(self._moved):
+            frontier = self._frontiers[tenant_id]
+            self._session.run(
+                _MOVE_HEAD,
+                {
+                    "tenant_id": tenant_id,
+                    "size": frontier.size,
+                    "root": frontier.root(),
+                    "frontier": frontier.to_bytes(),
+                },
+            )
+
+
+def filter_columns(entry: AuditEntry) -> dict[str, object]:
+    """Return the columns that repeat what is in the entry, for filters."""
+    return {
+        "sequence": entry.sequence,
+        "at": to_microseconds(entry.time),
+        "activity": entry.activity.value,
+        "access_request_id": entry.access_request_id,
+        "actor_folded": fold(entry.actor.object_id, entry.actor.display_name),
+    }
+
+
+def read_head(session: Session, tenant_id: str) -> tuple[LogHead, bytes]:
+    """Return the stored head of a tenant's log, and its frontier."""
+    row = session.one(_HEAD, {"tenant_id": tenant_id})
+    if row is None or row[0] == 0:
+        return LogHead(size=0, root=EMPTY_ROOT.hex()), b""
+    return LogHead(size=row[0], root=row[1].hex()), row[2]
+
+
+def read_log(session: Session, tenant_id: str, query: AuditQuery, top: int, cursor: str | None) -> AuditPage:
+    """Return a page of entries, by sequence."""
+    conditions, parameters = _conditions(query, cursor)
+    direction = "DESC" if query.newest_first else "ASC"
+    rows = session.all(
+        f"SELECT sequence, entry FROM audit_events WHERE {' AND '.join(['tenant_id = :tenant_id', *conditions])}"
+        f" ORDER BY sequence {direction} LIMIT :top",
+        parameters | {"tenant_id": tenant_id, "top": top + 1},
+    )
+    entries = [_entry(row) for row in rows[:top]]
+    return AuditPage(value=entries, next=str(rows[top - 1][0]) if len(rows) > top else None)
+
+
+def _entry(row: Row) -> AuditEntry:
+    sequence, data = row
+    try:
+        return _entries.decode(data)
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise StoreRefused(
+            f"entry {sequence} of the audit log is not as this program left it: {error}",
+            hint="supportaccess audit verify",
+        ) from error
+
+
+def _conditions(query: AuditQuery, cursor: str | None) -> tuple[list[str], dict[str, object]]:
+    conditions: list[str] = []
+    parameters: dict[str, object] = {}
+    if cursor is not None:
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+            raise InvalidInput("this is not a place in an audit log")
+        parameters["after"] = int(cursor)
+        conditions.append("sequence < :after" if query.newest_first else "sequence > :after")
+    for column, values in (("access_request_id", query.access_request_ids), ("activity", query.activities)):
+        if values:
+            names = {f"{column}_{number}": str(value) for number, value in enumerate(sorted(values))}
+            conditions.append(f"{column} IN ({', '.join(f':{name}' for name in names)})")
+            parameters |= names
+    if query.actor is not None:
+        conditions.append("actor_folded LIKE :actor ESCAPE '\\'")
+        parameters["actor"] = anywhere(query.actor)
+    if query.since is not None:
+        conditions.append("at >= :since")
+        parameters["since"] = to_microseconds(query.since)
+    if query.until is not None:
+        conditions.append("at < :until")
+        parameters["until"] = to_microseconds(query.until)
+    return conditions, parameters

@@ -1,0 +1,16 @@
+"""Brings a store's schema to the version that this program knows: numbered SQL files, each in one transaction."""
+
+import re
+from importlib import resources
+
+KNOWN_VERSION = 1
+"""The schema version of this program: the number of its last migration."""
+
+_NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
+
+
+def migrations(database: str) -> dict[int, str]:
+    """Return the SQL of every migration of a database (`sqlite`), by version."""
+    folder = resources.files(__package__) / "migrations" / database
+    numbered = ((_NUMBERED.fullmatch(file.name), file) for file in folder.iterdir())
+    return {int(match[1]): file.read_text("utf-8") for match, file in numbered if match}

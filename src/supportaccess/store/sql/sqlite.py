@@ -1,0 +1,158 @@
+"""SQLite as an engine of the SQL store."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from supportaccess.domain.errors import OutcomeUnknown, StoreRefused, StoreUnavailable, SupportAccessError
+from supportaccess.store.sql.engine import Parameters, Row, Session
+
+_SECONDS_TO_WAIT = 60.0
+_EMPTY_HEAD = """
+    INSERT INTO audit_log_heads (tenant_id, size, root, frontier) VALUES (:tenant_id, 0, x'', x'')
+    ON CONFLICT DO NOTHING
+"""
+_HEAD = "SELECT tenant_id, size, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
+
+
+class SqliteEngine:
+    """One connection to a database file, for one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _explained(path):
+            self.connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+            # FULL syncs the log at every commit: what was acknowledged survives a power cut.
+            self.connection.execute("PRAGMA synchronous = FULL")
+        self._session = _Session(self.connection, path)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session for reads; each statement sees what is committed."""
+        yield self._session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a session whose reads all see the store at one moment."""
+        with self._transaction("BEGIN"):
+            yield self._session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a transaction. IMMEDIATE takes the write lock first: a read in it cannot go stale before its write."""
+        with self._transaction("BEGIN IMMEDIATE"):
+            yield self._session
+
+    def lock_heads(self, session: Session, tenant_ids: Sequence[str]) -> list[Row]:
+        """Return the heads of the tenants' audit logs; the transaction holds the only write lock already."""
+        heads = []
+        for tenant_id in tenant_ids:
+            session.run(_EMPTY_HEAD, {"tenant_id": tenant_id})
+            heads.extend(session.all(_HEAD, {"tenant_id": tenant_id}))
+        return heads
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        with _explained(self.path):
+            self.connection.execute(begin)
+        try:
+            yield
+        except BaseException:
+            self._roll_back()
+            raise
+        try:
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise _explain_commit(error, self.path) from error
+
+    def _roll_back(self) -> None:
+        # After some errors, a full disk among them, SQLite has rolled back by itself.
+        if self.connection.in_transaction:
+            with _explained(self.path):
+                self.connection.execute("ROLLBACK")
+
+
+class _Session:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def all(self, statement: str, parameters: Parameters) -> list[Row]:
+        with _explained(self._path):
+            return self._connection.execute(statement, parameters).fetchall()
+
+    def one(self, statement: str, parameters: Parameters) -> Row | None:
+        with _explained(self._path):
+            row: Row | None = self._connection.execute(statement, parameters).fetchone()
+            return row
+
+    def each(self, statement: str, parameters: Parameters) -> Iterator[Row]:
+        with _explained(self._path):
+            yield from self._connection.execute(statement, parameters)
+
+    def run(self, statement: str, parameters: Parameters) -> int:
+        with _explained(self._path):
+            return self._connection.execute(statement, parameters).rowcount
+
+    def run_many(self, statement: str, parameters: Iterable[Parameters]) -> None:
+        with _explained(self._path):
+            self._connection.executemany(statement, parameters)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+
+
+def explain(error: sqlite3.Error, path: Path) -> SupportAccessError:
+    """Return what a SQLite error means to the one who runs the command."""
+    # The low byte is the primary code; sqlite3 has no code for errors of its own making.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    match code:
+        case sqlite3.SQLITE_FULL:
+            return StoreRefused(
+                f"the disk of {path} is full; nothing was changed", hint="Make room, then run the same command again."
+            )
+        case sqlite3.SQLITE_IOERR:
+            return StoreRefused(
+                f"{path} could not be read or written ({error}); nothing was changed",
+                hint="Look for a full or failing disk, then run the same command again.",
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreUnavailable(
+                f"another program held {path} for more than {_SECONDS_TO_WAIT:.0f} seconds; nothing was changed",
+                hint="Run the same command again.",
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return StoreRefused(
+                f"{path} cannot be opened or written: {error}",
+                hint="supportaccess doctor names the file and its rights.",
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return StoreRefused(
+                f"{path} is damaged: {error}", hint="Keep the file as evidence and restore a backup: docs/store.md."
+            )
+        case _:
+            return StoreRefused(
+                f"{path} is not as this program left it: {error}",
+                hint="supportaccess audit verify and supportaccess doctor tell more.",
+            )
+
+
+def _explain_commit(error: sqlite3.Error, path: Path) -> SupportAccessError:
+    explained = explain(error, path)
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+        return OutcomeUnknown(
+            f"{path} could not be synced ({error}): it is not known whether the change was kept",
+            hint="supportaccess audit log shows whether it was.",
+        )
+    return explained

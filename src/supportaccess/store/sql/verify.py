@@ -1,0 +1,168 @@
+"""Holds a tenant's audit log against its own tree, and the records and raw events against the log."""
+
+import msgspec
+
+from supportaccess.domain.audit import Activity, AuditEntry
+from supportaccess.domain.errors import StoreRefused
+from supportaccess.domain.merkle import Frontier, leaf_hash
+from supportaccess.domain.records import AccessRequest, record_hash
+from supportaccess.store.protocol import Finding, Verdict, Verification
+from supportaccess.store.sql.engine import Row, Session
+from supportaccess.store.sql.imports import evidence_of
+from supportaccess.store.sql.log import filter_columns, read_head
+from supportaccess.store.sql.rows import RECORD, RECORD_WIDTH, derived, record_from
+
+_ENTRIES = """
+    SELECT sequence, at, activity, access_request_id, actor_folded, entry, leaf_hash FROM audit_events
+    WHERE tenant_id = :tenant_id ORDER BY sequence
+"""
+_RECORDS = f"""
+    SELECT {RECORD}, listed_at, urgency, engineer_folded, search_folded FROM access_requests
+    WHERE tenant_id = :tenant_id ORDER BY id
+"""
+_IMPORTS = "SELECT import_id, COUNT(*) FROM source_events WHERE tenant_id = :tenant_id GROUP BY import_id"
+
+_entries = msgspec.json.Decoder(AuditEntry)
+
+
+def verify(session: Session, tenant_id: str) -> Verification:
+    """Recompute everything that can be recomputed and return what does not hold.
+
+    It shows an alteration by whoever did not recompute the whole log as well; that too shows against a head that was
+    kept outside the store.
+    """
+    return _Verifying(session, tenant_id).outcome()
+
+
+class _Verifying:
+    def __init__(self, session: Session, tenant_id: str) -> None:
+        self._session = session
+        self._tenant = {"tenant_id": tenant_id}
+        self._findings: list[Finding] = []
+        self._frontier = Frontier()
+        # What the last entry about each request says its record's hash is: None once it was merged into another.
+        self._latest: dict[str, tuple[int, str | None]] = {}
+        self._evidence: dict[str, tuple[int, str]] = {}
+
+    def outcome(self) -> Verification:
+        entries = self._read_log()
+        head, frontier = read_head(self._session, self._tenant["tenant_id"])
+        if head.size != self._frontier.size or head.root != self._frontier.root().hex():
+            self._against_head(entries, head.size)
+        elif frontier != self._frontier.to_bytes():
+            self._find(Verdict.ALTERED, "the stored right edge of the tree does not fit its entries")
+        records = self._read_records()
+        events = self._read_evidence()
+        return Verification(
+            entries=entries,
+            access_requests=records,
+            source_events=events,
+            head=head,
+            findings=sorted(self._findings, key=lambda finding: (finding.sequence is None, finding.sequence or 0)),
+        )
+
+    def _find(
+        self, verdict: Verdict, message: str, *, sequence: int | None = None, request_id: str | None = None
+    ) -> None:
+        self._findings.append(
+            Finding(verdict=verdict, message=message, sequence=sequence, access_request_id=request_id)
+        )
+
+    def _read_log(self) -> int:
+        expected = entries = 0
+        for row in self._session.each(_ENTRIES, self._tenant):
+            sequence = row[0]
+            if sequence != expected:
+                missing = f"{expected}" if sequence == expected + 1 else f"{expected} to {sequence - 1}"
+                self._find(Verdict.MISSING, f"entry {missing} is missing", sequence=expected)
+            expected = sequence + 1
+            entries += 1
+            self._check_entry(row)
+        return entries
+
+    def _check_entry(self, row: Row) -> None:
+        sequence, data, stored_leaf = row[0], row[5], row[6]
+        leaf = leaf_hash(data) if isinstance(data, bytes) else b""
+        self._frontier.append(leaf)
+        if leaf != stored_leaf:
+            self._find(Verdict.ALTERED, f"entry {sequence} is not the one that was hashed", sequence=sequence)
+        try:
+            entry = _entries.decode(data)
+        except (msgspec.MsgspecError, TypeError):
+            self._find(Verdict.ALTERED, f"entry {sequence} is not an audit entry", sequence=sequence)
+            return
+        if entry.sequence != sequence or entry.tenant_id != self._tenant["tenant_id"]:
+            self._find(Verdict.ALTERED, f"entry {sequence} belongs in another place or log", sequence=sequence)
+        if tuple(filter_columns(entry).values()) != tuple(row[:5]):
+            self._find(Verdict.ALTERED, f"the columns of entry {sequence} differ from the entry", sequence=sequence)
+        self._remember(entry, sequence)
+
+    def _remember(self, entry: AuditEntry, sequence: int) -> None:
+        if entry.access_request_id is not None:
+            self._latest[entry.access_request_id] = sequence, entry.record
+        if entry.activity is Activity.IMPORT and entry.details is not None:
+            self._evidence[str(entry.details.get("importId"))] = sequence, str(entry.details.get("evidence"))
+
+    def _against_head(self, entries: int, size: int) -> None:
+        if entries < size:
+            self._find(
+                Verdict.MISSING,
+                f"the log ends at {entries} entries, its head says {size}",
+                sequence=None if self._findings else entries,
+            )
+        elif entries > size:
+            self._find(Verdict.EXTRA, f"entry {size} and later are not in the head", sequence=size)
+        elif not self._findings:
+            self._find(Verdict.ALTERED, "the root of the entries is not the one in the head")
+
+    def _read_records(self) -> int:
+        count = 0
+        seen: set[str] = set()
+        for row in self._session.each(_RECORDS, self._tenant):
+            count += 1
+            seen.add(row[0])
+            self._check_record(row)
+        for request_id, (sequence, expected) in self._latest.items():
+            if expected is not None and request_id not in seen:
+                self._find(
+                    Verdict.MISSING,
+                    f"access request {request_id}, last written by entry {sequence}, is missing",
+                    sequence=sequence,
+                    request_id=request_id,
+                )
+        return count
+
+    def _check_record(self, row: Row) -> None:
+        request_id = row[0]
+        try:
+            record: AccessRequest | None = record_from(row)
+        except StoreRefused:
+            record = None
+        sequence, expected = self._latest.get(request_id, (None, None))
+        if sequence is None:
+            self._find(Verdict.EXTRA, f"access request {request_id} has no entry in the log", request_id=request_id)
+        elif (
+            record is None
+            or record_hash(record) != expected
+            or record.etag.strip('"') != expected
+            or tuple(derived(record).values()) != tuple(row[RECORD_WIDTH:])
+        ):
+            self._find(
+                Verdict.ALTERED,
+                f"access request {request_id} is not as entry {sequence} left it",
+                sequence=sequence,
+                request_id=request_id,
+            )
+
+    def _read_evidence(self) -> int:
+        stored: dict[str, int] = dict(self._session.all(_IMPORTS, self._tenant))
+        for import_id, (sequence, evidence) in self._evidence.items():
+            if evidence_of(self._session, self._tenant["tenant_id"], import_id) != evidence:
+                self._find(
+                    Verdict.ALTERED,
+                    f"the raw events of the import of entry {sequence} are not those that were imported",
+                    sequence=sequence,
+                )
+        for import_id in stored.keys() - self._evidence.keys():
+            self._find(Verdict.EXTRA, f"{stored[import_id]} raw events belong to no import in the log")
+        return sum(stored.values())
