@@ -1,0 +1,25 @@
+"""Questions before something is changed."""
+
+from collections.abc import Sequence
+
+from supportaccess.cli.context import Context
+from supportaccess.domain.errors import InvalidInput
+
+
+def check_can_ask(context: Context, *, yes: bool, ids: Sequence[str] = ()) -> None:
+    """Refuse, before anything is read, when nobody could answer a question. Raises InvalidInput."""
+    if yes:
+        return
+    if "-" in ids:
+        raise InvalidInput("the IDs come from standard input, so nobody can be asked there", hint="Add --yes.")
+    if not context.streams.can_ask:
+        raise InvalidInput("this is not a terminal, so nobody can be asked", hint="Add --yes to go on without asking.")
+
+
+def agreed(context: Context, question: str, *, yes: bool) -> bool:
+    """Ask, unless `yes` settles it. Only a yes is one. Raises InvalidInput when nobody can be asked."""
+    check_can_ask(context, yes=yes)
+    if yes or context.streams.confirm(question):
+        return True
+    context.streams.error("Nothing was changed.", colour=None)
+    return False

@@ -1,0 +1,169 @@
+"""`supportaccess doctor`: finds out why something does not work."""
+
+import platform
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from enum import StrEnum
+
+import typer
+
+from supportaccess import __version__
+from supportaccess.cli import options
+from supportaccess.cli.context import Context
+from supportaccess.cli.exit_codes import ExitCode
+from supportaccess.cli.group import examples
+from supportaccess.cli.local_account import local_account
+from supportaccess.cli.output.fields import Layout
+from supportaccess.domain.errors import NotSignedIn, SupportAccessError
+from supportaccess.domain.records import Struct
+from supportaccess.settings.rights import check_rights
+from supportaccess.store.embedded import schema_version
+from supportaccess.store.protocol import AuditQuery
+from supportaccess.store.sql.maintenance import tenant_counts
+
+_CLOCK_MAY_LAG = timedelta(minutes=5)
+
+
+class Result(StrEnum):
+    """How a check went."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One check of the doctor: what was looked at, how it went, and what mends it."""
+
+    name: str
+    result: Result
+    message: str
+    mend: str | None = None
+
+
+CHECKS = Layout(Check, ("name", "result", "message", "mend"), "name")
+
+
+@examples(("Everything", "supportaccess doctor"), ("For a report", "supportaccess doctor -o json"))
+def doctor(
+    ctx: typer.Context,
+    tenant: options.Tenant = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+) -> int:
+    """Check settings, file rights, tenant, store, audit log and clock; say what mends each failure."""
+    context: Context = ctx.obj
+    printer = context.printer(CHECKS, output=output, columns=columns, query=query)
+    checks = list(_checks(context, tenant))
+    printer.print_all(checks)
+    failed = sum(check.result is Result.FAILED for check in checks)
+    if failed:
+        context.streams.error(f"{failed} of {len(checks)} checks failed.")
+    return ExitCode.FAILED if failed else ExitCode.DONE
+
+
+def _checks(context: Context, tenant: str | None) -> Iterator[Check]:
+    yield _passed(
+        "program", f"supportaccess {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    )
+    yield _tried("settings", lambda: _settings(context))
+    yield from _rights(context)
+    chosen = _tried("tenant", lambda: _tenant(context, tenant))
+    yield chosen
+    opened = _tried("store", lambda: _store(context))
+    yield opened
+    if opened.result is Result.PASSED:
+        yield _tried("store integrity", lambda: _integrity(context))
+    if opened.result is Result.PASSED and chosen.result is Result.PASSED:
+        yield _tried("audit log", lambda: _audit_log(context, tenant))
+        yield _tried("clock", lambda: _clock(context, tenant))
+    else:
+        yield _skipped("audit log", "needs a tenant and a store")
+        yield _skipped("clock", "needs a tenant and a store")
+
+
+def _tried(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except NotSignedIn as error:
+        return Check(name=name, result=Result.SKIPPED, message=error.message, mend=error.hint)
+    except SupportAccessError as error:
+        return Check(name=name, result=Result.FAILED, message=error.message, mend=error.hint)
+
+
+def _passed(name: str, message: str) -> Check:
+    return Check(name=name, result=Result.PASSED, message=message)
+
+
+def _skipped(name: str, message: str) -> Check:
+    return Check(name=name, result=Result.SKIPPED, message=message)
+
+
+def _settings(context: Context) -> Check:
+    profiles = context.settings.profiles()
+    context.settings.default_tenant()
+    return _passed("settings", f"{context.paths.config}: {len(profiles)} tenant profiles")
+
+
+def _rights(context: Context) -> Iterator[Check]:
+    found = check_rights(context.paths)
+    for path, trouble in found:
+        yield Check(name="file rights", result=Result.FAILED, message=f"{path}: {trouble}")
+    if not found:
+        yield _passed("file rights", "settings and store are for your account alone")
+
+
+def _tenant(context: Context, tenant: str | None) -> Check:
+    profile = context.settings.chosen(tenant)
+    account = local_account(profile.tenant_id)
+    return _passed(
+        "tenant",
+        f"{profile.name}, by {context.settings.origin(tenant)}; you are {account.object_id} and may do everything",
+    )
+
+
+def _store(context: Context) -> Check:
+    if not context.paths.store.exists():
+        return _skipped("store", f"{context.paths.store} does not exist yet; the first command that needs it makes it")
+    version, counts = schema_version(context.engine), tenant_counts(context.engine)
+    requests = sum(each.access_requests for each in counts)
+    return _passed("store", f"{context.paths.store}: schema {version}, {requests:,} requests of {len(counts)} tenants")
+
+
+def _integrity(context: Context) -> Check:
+    with context.engine.reading() as session:
+        trouble = [row[0] for row in session.all("PRAGMA integrity_check(5)", {}) if row[0] != "ok"]
+    if trouble:
+        mend = "Keep the file as evidence and restore a backup: docs/store.md."
+        return Check(name="store integrity", result=Result.FAILED, message="; ".join(trouble), mend=mend)
+    return _passed("store integrity", "the database file is sound")
+
+
+def _audit_log(context: Context, tenant: str | None) -> Check:
+    verification = context.store(tenant).verify()
+    if verification.findings:
+        first = verification.findings[0]
+        return Check(
+            name="audit log",
+            result=Result.FAILED,
+            message=f"{first.verdict}: {first.message}",
+            mend="supportaccess audit verify",
+        )
+    return _passed("audit log", f"{verification.entries:,} entries hold")
+
+
+def _clock(context: Context, tenant: str | None) -> Check:
+    """Hold the clock against the log's last entry: one that is behind lets access run on past its limit."""
+    latest = context.store(tenant).audit_page(AuditQuery(newest_first=True), top=1).value
+    now = context.clock()
+    if latest and latest[0].time > now + _CLOCK_MAY_LAG:
+        behind = latest[0].time - now
+        return Check(
+            name="clock",
+            result=Result.FAILED,
+            message=f"this machine's clock is {behind} behind the last entry of the audit log",
+            mend="Set the clock; time limits are measured by it.",
+        )
+    return _passed("clock", "not behind the audit log")

@@ -1,0 +1,187 @@
+"""`supportaccess list`."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from supportaccess.cli import options
+from supportaccess.cli.context import Context
+from supportaccess.cli.exit_codes import ExitCode
+from supportaccess.cli.group import examples
+from supportaccess.cli.output.ages import parse_time
+from supportaccess.cli.output.fields import ACCESS_REQUESTS, names_of, picker
+from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.records import OPEN, AccessRequest, Status
+from supportaccess.store.protocol import LARGEST_PAGE, Order, RequestQuery, RequestStore
+
+_COUNTED = 100_000
+
+
+@examples(
+    ("What needs attention", "supportaccess list"),
+    ("Who was let in, and whose access ended in the last 30 days", "supportaccess list --approved"),
+    ("Fail a pipeline while anybody has access", "supportaccess list --active --fail-if-any"),
+    ("Revoke everything that is open for one ticket",
+     "supportaccess list --active --support-request 2610070040001234 -o ids | supportaccess revoke - --yes -r closed"),
+    ("The last quarter for a spreadsheet", "supportaccess list --approved --since 90d --all -o csv > quarter.csv"),
+)  # fmt: skip
+def list_requests(
+    ctx: typer.Context,
+    pending: Annotated[bool, typer.Option("--pending", help="Waiting for a decision.")] = False,
+    approved: Annotated[bool, typer.Option("--approved", help="Approved: open, or ended at most 30 days ago.")] = False,
+    active: Annotated[bool, typer.Option("--active", help="Access that is open now.")] = False,
+    status: Annotated[
+        list[str] | None,
+        typer.Option("--status", "-s", metavar="STATUS", help="One status; may repeat.", show_default=False),
+    ] = None,
+    support_request: Annotated[
+        str | None, typer.Option("--support-request", metavar="N", help="Of one support request.")
+    ] = None,
+    resource_tenant: Annotated[
+        str | None, typer.Option("--resource-tenant", metavar="T", help="For the data of one tenant.")
+    ] = None,
+    engineer: Annotated[str | None, typer.Option("--engineer", metavar="TEXT", help="Text in who asked.")] = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    search: Annotated[str | None, typer.Option("--search", metavar="TEXT", help="Text anywhere.")] = None,
+    limit: options.Limit = 50,
+    everything: options.All = False,
+    sort: Annotated[
+        str, typer.Option("--sort", metavar="FIELD", help="attention, or a field; -FIELD for descending.")
+    ] = "attention",
+    tenant: options.Tenant = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+    fail_if_any: Annotated[bool, typer.Option("--fail-if-any", help="Exit with 10 when anything matches.")] = False,
+) -> int:
+    """List access requests, the most urgent first.
+
+    Without a status: what needs attention, that is pending requests, then open access.
+    """
+    context: Context = ctx.obj
+    now = context.clock()
+    printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
+    order = _order(sort)
+    store = context.store(tenant)
+    asked = RequestQuery(
+        statuses=_statuses(pending, active, status, default=not approved),
+        approved_access=approved,
+        support_request_id=support_request,
+        resource_tenant_id=context.tenant_id(resource_tenant) if resource_tenant else None,
+        engineer=engineer,
+        search=search,
+        since=parse_time(since, now, future=False) if since else None,
+        until=parse_time(until, now, future=False) if until else None,
+        order=order or Order.ATTENTION,
+    )
+    most = None if everything else limit
+    listing = _Listing(store, asked, most)
+    printer.print_all(listing if order is not None else listing.sorted_by(sort))
+    listing.say_what_is_missing(context)
+    if listing.printed == 0:
+        _say_what_next(context, store, asked)
+    return ExitCode.MATCHED if fail_if_any and listing.printed else ExitCode.DONE
+
+
+class _Listing:
+    """The rows of a query, page by page, and how many of them were printed."""
+
+    def __init__(self, store: RequestStore, query: RequestQuery, most: int | None) -> None:
+        self._store = store
+        self._query = query
+        self._most = most
+        self._cut = False
+        self.printed = 0
+
+    def __iter__(self) -> Iterator[AccessRequest]:
+        cursor: str | None = None
+        while True:
+            left = LARGEST_PAGE if self._most is None else min(LARGEST_PAGE, self._most - self.printed)
+            page = self._store.page(self._query, top=left, cursor=cursor)
+            for record in page.value:
+                self.printed += 1
+                yield record
+            cursor = page.next
+            if cursor is None:
+                return
+            if self.printed == self._most:
+                self._cut = True
+                return
+
+    def sorted_by(self, field: str) -> Iterator[AccessRequest]:
+        """Read every row, however many, and return the first in the order of any field; rows without it come last."""
+        most, self._most = self._most, None
+        descending = field.startswith("-")
+        rows = sorted(self, key=_field_key(field.removeprefix("-"), nothing_last=not descending), reverse=descending)
+        self._cut, self._most = most is not None and len(rows) > most, most
+        rows = rows[:most]
+        self.printed = len(rows)
+        yield from rows
+
+    def say_what_is_missing(self, context: Context) -> None:
+        """Say how many rows there are beside those that were printed."""
+        if not self._cut or context.streams.out_closed:
+            return
+        total = self._store.count(self._query, at_most=_COUNTED)
+        of = f"more than {total:,}" if total == _COUNTED else f"{total:,}"
+        left = f"more than {total - self.printed:,}" if total == _COUNTED else f"{total - self.printed:,}"
+        context.streams.warn(f"Showing {self.printed:,} of {of}: {left} left out. Use --all or --limit N.")
+
+
+def _statuses(pending: bool, active: bool, names: list[str] | None, *, default: bool) -> frozenset[Status]:
+    statuses = {_status(name) for name in names or ()}
+    statuses |= {Status.PENDING} if pending else set()
+    statuses |= {Status.APPROVED} if active else set()
+    return frozenset(statuses or (OPEN if default else ()))
+
+
+def _status(name: str) -> Status:
+    try:
+        return Status(name.strip().lower())
+    except ValueError:
+        close = get_close_matches(name.lower(), list(Status), n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise InvalidInput(f"{name!r} is no status{meant}", hint=f"The statuses are {', '.join(Status)}.") from None
+
+
+def _order(sort: str) -> Order | None:
+    """Return the store's own order of that name; None for any other field, which is then sorted here."""
+    if sort in list(Order):
+        return Order(sort)
+    field = sort.removeprefix("-")
+    every = names_of(AccessRequest)
+    names = [name for name in every if not any(other.startswith(f"{name}.") for other in every)]
+    if field not in names:
+        close = get_close_matches(field, names, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise InvalidInput(f"{field!r} is no field to sort by{meant}", hint=f"Use attention, {', '.join(names)}.")
+    return None
+
+
+def _field_key(field: str, *, nothing_last: bool) -> Callable[[AccessRequest], tuple[bool, Any]]:
+    pick = picker([field])
+
+    def key(record: AccessRequest) -> tuple[bool, Any]:
+        value = pick(msgspec.to_builtins(record, builtin_types=(datetime,)))[0]
+        return (value is None) is nothing_last, "" if value is None else value
+
+    return key
+
+
+def _say_what_next(context: Context, store: RequestStore, query: RequestQuery) -> None:
+    """Tell somebody who sees nothing whether there is nothing at all."""
+    if store.count(RequestQuery(), at_most=1):
+        everything = frozenset(Status) <= query.statuses
+        more = "" if everything else " Others: supportaccess list --approved, or --status STATUS."
+        context.streams.note(f"No access request matches in tenant {store.tenant_id}.{more}")
+        return
+    context.streams.note(
+        f"The store has no access requests of tenant {store.tenant_id} yet.\n"
+        "Read an Entra audit log export:  supportaccess import FILE\n"
+        "Or raise a request as the provider:  supportaccess provider raise --help"
+    )

@@ -1,0 +1,139 @@
+"""`supportaccess provider`: the side of the vendor whose engineer asks."""
+
+import uuid
+from typing import Annotated
+
+import typer
+
+from supportaccess.cli import options
+from supportaccess.cli.asking import agreed, check_can_ask
+from supportaccess.cli.context import Context
+from supportaccess.cli.deciding import Options, Verb, decide
+from supportaccess.cli.exit_codes import ExitCode, exit_code_of
+from supportaccess.cli.group import examples
+from supportaccess.cli.ids import expand
+from supportaccess.cli.output.ages import parse_duration, parse_time
+from supportaccess.cli.output.fields import ACCESS_REQUESTS
+from supportaccess.domain.errors import SupportAccessError
+from supportaccess.domain.lifecycle import NewRequest
+from supportaccess.domain.records import AccessRequest, Engineer, Status
+
+
+@examples(
+    (
+        "Ask for eight hours",
+        "supportaccess provider raise --support-request 2610070040001234 --engineer 'Ann Example' \\\n"
+        "    --reason 'sign-ins fail since Monday' --for 8h",
+    ),
+    (
+        "For the data of another tenant, to be decided by tomorrow",
+        "supportaccess provider raise --support-request 2610070040001234 --engineer 'Ann Example' \\\n"
+        "    --reason 'guest sign-in' --resource-tenant fabrikam --decide-by 1d",
+    ),
+)
+def raise_request(
+    ctx: typer.Context,
+    support_request: Annotated[str, typer.Option("--support-request", metavar="N", help="The ticket's number.")],
+    engineer: Annotated[str, typer.Option("--engineer", metavar="NAME", help="Who asks.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", metavar="TEXT", help="Why the access is needed.")],
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="What the ticket is about.")] = None,
+    engineer_id: Annotated[
+        str | None, typer.Option("--engineer-id", metavar="ID", help="The engineer's ID at the provider.")
+    ] = None,
+    resource_tenant: Annotated[
+        str | None, typer.Option("--resource-tenant", metavar="T", help="Whose data, if another tenant's.")
+    ] = None,
+    for_: Annotated[str | None, typer.Option("--for", metavar="8h", help="How long the access is wanted.")] = None,
+    decide_by: Annotated[
+        str | None, typer.Option("--decide-by", metavar="TIME", help="Without a decision by then, it lapses.")
+    ] = None,
+    tenant: options.Tenant = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+) -> None:
+    """Raise an access request in the tenant of the support request."""
+    context: Context = ctx.obj
+    printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
+    asked = NewRequest(
+        support_request_id=support_request,
+        engineer=Engineer(id=engineer_id, display_name=engineer),
+        reason=reason,
+        title=title,
+        resource_tenant_id=context.tenant_id(resource_tenant) if resource_tenant else None,
+        requested_seconds=parse_duration(for_) if for_ else None,
+        decide_by=parse_time(decide_by, context.clock(), future=True) if decide_by else None,
+    )
+    store = context.store_to_change(tenant)
+    record = store.raise_request(asked, key=str(uuid.uuid4()))
+    context.streams.note(
+        f"Raised {record.id} in tenant {store.tenant_id}. Decide it: supportaccess approve {record.id}"
+    )
+    printer.print_all([record])
+
+
+@examples(("Take a request back", "supportaccess provider withdraw 3f2a --reason 'solved without'"))
+def withdraw(
+    ctx: typer.Context,
+    ids: options.Ids,
+    reason: options.Reason = None,
+    yes: options.Yes = False,
+    dry_run: options.DryRun = False,
+    tenant: options.Tenant = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+) -> int:
+    """Withdraw pending access requests."""
+    verb = Verb(
+        infinitive="withdraw",
+        participle="withdrawn",
+        start=Status.PENDING,
+        end=Status.CANCELED,
+        act=lambda store, record, key: store.withdraw(record.id, etag=record.etag, key=key, reason=reason),
+        effect=lambda _: "taken back; nobody can approve it any more.",
+    )
+    return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+
+
+@examples(
+    ("The ticket is solved", "supportaccess provider close 2610070040001234 --yes"),
+    ("Several", "cat solved.txt | supportaccess provider close - --yes"),
+)
+def close(
+    ctx: typer.Context,
+    support_requests: Annotated[
+        list[str], typer.Argument(metavar="SUPPORT_REQUEST_ID...", help="Ticket numbers; - reads them from stdin.")
+    ],
+    yes: options.Yes = False,
+    tenant: options.Tenant = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+) -> int:
+    """Close support requests: open access is completed by it, pending requests are canceled.
+
+    Prints the access requests that ended.
+    """
+    context: Context = ctx.obj
+    printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
+    numbers = expand(support_requests, context.streams)
+    check_can_ask(context, yes=yes, ids=support_requests)
+    if not agreed(context, f"Close {', '.join(numbers)}? What is open of them ends.", yes=yes):
+        return ExitCode.FAILED
+    store = context.store_to_change(tenant)
+    ended: list[AccessRequest] = []
+    failed: list[ExitCode] = []
+    for number in numbers:
+        try:
+            of_ticket = store.close(number, key=str(uuid.uuid4()))
+        except SupportAccessError as error:
+            failed.append(exit_code_of(error))
+            context.streams.error(f"Error: {error.message}")
+        else:
+            ended += of_ticket
+            context.streams.note(f"Closed support request {number}: {len(of_ticket)} access requests ended by it.")
+    printer.print_all(ended)
+    if not failed:
+        return ExitCode.DONE
+    return failed[0] if len(numbers) == 1 else ExitCode.SOME_FAILED

@@ -1,0 +1,76 @@
+"""`supportaccess store`: looks after the embedded store."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from supportaccess.cli import options
+from supportaccess.cli.context import Context
+from supportaccess.cli.group import examples
+from supportaccess.cli.output.fields import Layout
+from supportaccess.domain.records import Struct
+from supportaccess.store.embedded import back_up, schema_version
+from supportaccess.store.sql.maintenance import sweep, tenant_counts
+
+
+class StoreRow(Struct, frozen=True, kw_only=True):
+    """What the store holds of one tenant. `bytes` is the size of the whole file."""
+
+    path: str
+    bytes: int
+    schema_version: int
+    tenant_id: str | None = None
+    access_requests: int = 0
+    audit_entries: int = 0
+    source_events: int = 0
+
+
+STORE = Layout(
+    StoreRow,
+    ("path", "bytes", "schemaVersion", "tenantId", "accessRequests", "auditEntries", "sourceEvents"),
+    "path",
+)
+
+
+@examples(("What is in it", "supportaccess store info -o json"))
+def info(
+    ctx: typer.Context, output: options.Output = None, columns: options.Columns = None, query: options.Query = None
+) -> None:
+    """Say where the embedded store is, its size, and what it holds of each tenant: a row a tenant."""
+    context: Context = ctx.obj
+    printer = context.printer(STORE, output=output, columns=columns, query=query)
+    path, version = str(context.engine.path), schema_version(context.engine)
+    size = context.engine.path.stat().st_size
+    rows = [
+        StoreRow(
+            path=path,
+            bytes=size,
+            schema_version=version,
+            tenant_id=counts.tenant_id,
+            access_requests=counts.access_requests,
+            audit_entries=counts.audit_entries,
+            source_events=counts.source_events,
+        )
+        for counts in tenant_counts(context.engine)
+    ]
+    printer.print_all(rows or [StoreRow(path=path, bytes=size, schema_version=version)])
+
+
+@examples(("A copy of today", "supportaccess store backup store-$(date +%F).db"))
+def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")]) -> None:
+    """Copy the whole embedded store, as it is at this moment, to a new file that only you can read."""
+    context: Context = ctx.obj
+    back_up(context.engine, file)
+    context.streams.note(f"Copied {context.engine.path} to {file}.")
+
+
+@examples(("From cron", "supportaccess store sweep -q"))
+def sweep_store(ctx: typer.Context) -> None:
+    """Write down which time limits and deadlines have passed, each dated with the limit itself.
+
+    Statuses are right without it; it completes the audit log. Commands that change something do it too.
+    """
+    context: Context = ctx.obj
+    swept = sweep(context.engine, context.clock)
+    context.streams.note(f"{swept} {'request' if swept == 1 else 'requests'} had reached a limit or a deadline.")

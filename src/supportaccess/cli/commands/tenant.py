@@ -1,0 +1,123 @@
+"""`supportaccess tenant`: one profile for each tenant."""
+
+from typing import Annotated
+
+import typer
+
+from supportaccess.cli import options
+from supportaccess.cli.asking import agreed
+from supportaccess.cli.context import Context
+from supportaccess.cli.exit_codes import ExitCode
+from supportaccess.cli.group import examples
+from supportaccess.cli.output.fields import Layout
+from supportaccess.domain.records import Struct
+from supportaccess.settings.profiles import EMBEDDED, Profile
+
+
+class ProfileRow(Struct, frozen=True, kw_only=True):
+    """A tenant profile as it is printed. `origin` says what chose the tenant, where a choice was asked for."""
+
+    tenant_id: str
+    alias: str | None = None
+    store: str
+    is_default: bool
+    origin: str | None = None
+
+
+PROFILES = Layout(ProfileRow, ("tenantId", "alias", "store", "isDefault"), "tenantId")
+PROFILE = Layout(ProfileRow, ("tenantId", "alias", "store", "isDefault", "origin"), "tenantId")
+
+TheTenant = Annotated[str, typer.Argument(metavar="TENANT", help="Alias or ID of the tenant.")]
+
+
+@examples(("All of them", "supportaccess tenant list"))
+def list_profiles(
+    ctx: typer.Context, output: options.Output = None, columns: options.Columns = None, query: options.Query = None
+) -> None:
+    """List the tenant profiles."""
+    context: Context = ctx.obj
+    printer = context.printer(PROFILES, output=output, columns=columns, query=query)
+    default = context.settings.default_tenant()
+    rows = [_row(profile, default) for profile in context.settings.profiles()]
+    printer.print_all(rows)
+    if not rows:
+        context.streams.note("There are no profiles yet. Add one: supportaccess tenant set TENANT_ID --alias NAME")
+
+
+@examples(("From now on mean contoso", "supportaccess tenant use contoso"))
+def use(ctx: typer.Context, tenant: TheTenant) -> None:
+    """Choose the tenant that commands mean when none is named."""
+    context: Context = ctx.obj
+    profile = context.settings.chosen(tenant)
+    context.settings.use(profile.tenant_id)
+    context.streams.note(f"The default tenant is now {profile.name}.")
+
+
+@examples(
+    ("The one that commands mean now, and why", "supportaccess tenant show"),
+    ("Another one", "supportaccess tenant show contoso -o json"),
+)
+def show(
+    ctx: typer.Context,
+    tenant: Annotated[str | None, typer.Argument(metavar="[TENANT]", help="Alias or ID of the tenant.")] = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+) -> None:
+    """Show one profile, and what chose it."""
+    context: Context = ctx.obj
+    printer = context.printer(PROFILE, output=output, columns=columns, query=query)
+    profile = context.settings.chosen(tenant)
+    origin = "the argument" if tenant else context.settings.origin(None)
+    printer.print_one(_row(profile, context.settings.default_tenant(), origin))
+
+
+@examples(
+    ("Name a tenant", "supportaccess tenant set 8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71 --alias contoso"),
+    ("Take its name away", "supportaccess tenant set contoso --alias ''"),
+)
+def set_profile(
+    ctx: typer.Context,
+    tenant: TheTenant,
+    alias: Annotated[
+        str | None, typer.Option("--alias", metavar="NAME", help="A name to call it by; '' takes it away.")
+    ] = None,
+    output: options.Output = None,
+) -> None:
+    """Add a tenant profile with the embedded store, or change it. The first one becomes the default."""
+    context: Context = ctx.obj
+    printer = context.printer(PROFILES, output=output)
+    tenant_id = context.tenant_id(tenant)
+    known = context.settings.profiles()
+    before = next((profile for profile in known if profile.tenant_id == tenant_id), None)
+    profile = Profile(
+        tenant_id=tenant_id,
+        alias=(before.alias if before else None) if alias is None else alias or None,
+        store=before.store if before else EMBEDDED,
+    )
+    context.settings.save(profile)
+    if not known:
+        context.settings.use(tenant_id)
+    printer.print_all([_row(profile, context.settings.default_tenant())])
+
+
+@examples(("Forget the profile", "supportaccess tenant remove contoso --yes"))
+def remove(ctx: typer.Context, tenant: TheTenant, yes: options.Yes = False) -> int:
+    """Remove a tenant profile. What the store holds of the tenant stays."""
+    context: Context = ctx.obj
+    profile = context.settings.chosen(tenant)
+    if not agreed(context, f"Remove the profile of {profile.name}?", yes=yes):
+        return ExitCode.FAILED
+    context.settings.remove(profile.tenant_id)
+    context.streams.note(f"Removed the profile of {profile.name}. The store still has its requests.")
+    return ExitCode.DONE
+
+
+def _row(profile: Profile, default: str | None, origin: str | None = None) -> ProfileRow:
+    return ProfileRow(
+        tenant_id=profile.tenant_id,
+        alias=profile.alias,
+        store=profile.store,
+        is_default=profile.tenant_id == default,
+        origin=origin,
+    )

@@ -1,0 +1,250 @@
+"""How a decision is made on the command line: shown, asked, done one by one, and told.
+
+What was shown is what is decided: the entity tag that was read goes along, and a record that changed in between is a
+conflict. A decision that already stands as asked is a success that changes nothing, so that a command can be repeated.
+"""
+
+import signal
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import FrameType
+from typing import NamedTuple
+
+from supportaccess.cli.asking import check_can_ask
+from supportaccess.cli.context import Context
+from supportaccess.cli.exit_codes import ExitCode, exit_code_of
+from supportaccess.cli.ids import expand, resolve
+from supportaccess.cli.output.ages import duration, local_time
+from supportaccess.cli.output.colour import Colour
+from supportaccess.cli.output.fields import ACCESS_REQUESTS
+from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.printer import Printer
+from supportaccess.domain.errors import Conflict, DecidedElsewhere, InvalidInput, SupportAccessError
+from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.records import AccessRequest, Side, Source, Status
+from supportaccess.store.protocol import RequestStore
+
+_PORTAL = "https://entra.microsoft.com"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """A decision: from which status to which, and how it is done."""
+
+    infinitive: str
+    participle: str
+    start: Status
+    end: Status
+    act: Callable[[RequestStore, AccessRequest, str], AccessRequest]
+    effect: Callable[[AccessRequest], str]
+    stands: Callable[[AccessRequest], bool] = lambda _: True
+
+
+class Options(NamedTuple):
+    """What the options of every decision command say."""
+
+    ids: Sequence[str]
+    reason: str | None
+    yes: bool
+    dry_run: bool
+    tenant: str | None
+    output: Format | None
+    columns: str | None
+    query: str | None
+
+
+@dataclass
+class _Outcome:
+    """How the IDs fared."""
+
+    decided: list[AccessRequest] = field(default_factory=list)
+    failed: list[ExitCode] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    def exit_code(self, asked: int) -> ExitCode:
+        if self.left:
+            return ExitCode.INTERRUPTED
+        if not self.failed:
+            return ExitCode.DONE
+        return self.failed[0] if asked == 1 else ExitCode.SOME_FAILED
+
+
+def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
+    """Decide the requests that the options name, and return the exit code."""
+    printer = context.printer(ACCESS_REQUESTS, output=options.output, columns=options.columns, query=options.query)
+    ids = expand(options.ids, context.streams)
+    if options.reason is None and len(ids) > 1:
+        raise InvalidInput(
+            f"to {verb.infinitive} {len(ids)} requests a reason is required", hint="Give it with --reason TEXT."
+        )
+    if not options.dry_run:
+        check_can_ask(context, yes=options.yes, ids=options.ids)
+    store = context.store_to_change(options.tenant)
+    outcome = _Outcome()
+    waiting = _read(context, store, verb, ids, outcome)
+    if waiting and not _agreed(context, store, verb, waiting, options):
+        return ExitCode.FAILED
+    if not options.dry_run:
+        _do(context, store, verb, waiting, outcome)
+        printer.print_all(outcome.decided)
+        _sum_up(context, verb, outcome, len(ids))
+    return outcome.exit_code(len(ids))
+
+
+def mirror_hint(record: AccessRequest, infinitive: str) -> str:
+    """Return where a mirror is decided, and how that decision then gets here."""
+    page, button = {
+        "revoke": ("Approved access", "Remove access"),
+        "reject": ("Manage pending requests", "Reject"),
+    }.get(infinitive, ("Manage pending requests", "Approve"))
+    number = record.support_request_id or "(its support request ID is not known here)"
+    return (
+        f"{_PORTAL} > Learn & support > Diagnose and solve problems > Microsoft Support Access Requests (Preview) > "
+        f"{page} > support request {number} > {button}.\n"
+        f"Then confirm it here: export the audit log again, supportaccess import FILE, supportaccess show {record.id}"
+    )
+
+
+def _read(
+    context: Context, store: RequestStore, verb: Verb, ids: Sequence[str], outcome: _Outcome
+) -> list[AccessRequest]:
+    """Return the records that are to be decided; say of the others why not."""
+    waiting: dict[str, AccessRequest] = {}
+    for text in ids:
+        try:
+            record = resolve(store, text)
+            if record.source is not Source.STORE:
+                raise DecidedElsewhere(
+                    f"{record.id} is a mirror of Microsoft Entra's own record, which has no API to decide it",
+                    hint=mirror_hint(record, verb.infinitive),
+                )
+            if record.status is verb.end and verb.stands(record):
+                context.streams.note(f"{record.id} is {record.status} already; nothing changes.")
+                outcome.decided.append(record)
+            elif record.status is not verb.start:
+                raise _conflict(record, verb)
+            else:
+                waiting.setdefault(record.id, record)
+        except SupportAccessError as error:
+            _failed(context, text, error, outcome)
+    return list(waiting.values())
+
+
+def _conflict(record: AccessRequest, verb: Verb) -> Conflict:
+    by = f" by {record.decided_by.display_name}" if record.decided_by and record.decided_by.display_name else ""
+    when = f" on {local_time(record.ended_at or record.updated_at)}"
+    return Conflict(
+        f"{record.id} is {record.status}{by if record.status is not Status.PENDING else ''}{when}"
+        f" and cannot be {verb.participle}",
+        current_status=record.status,
+        hint=f"supportaccess show {record.id}",
+    )
+
+
+def _agreed(
+    context: Context, store: RequestStore, verb: Verb, waiting: Sequence[AccessRequest], options: Options
+) -> bool:
+    """Show what will happen, and ask unless that was settled. Only a yes is one."""
+    streams = context.streams
+    alias = context.aliases().get(store.tenant_id)
+    tenant = f"{alias} ({store.tenant_id})" if alias else store.tenant_id
+    asks = not (options.yes or options.dry_run)
+    if options.dry_run or asks or len(waiting) == 1:
+        streams.note(f"Tenant {tenant}", colour=Colour.BOLD)
+    if options.dry_run or asks:
+        if len(waiting) > 1:
+            _preview(context, waiting)
+        for record in waiting:
+            streams.note(f"{_named(record)}: {verb.effect(record)}")
+            if record.reason:
+                streams.note(f"  They say: {record.reason}")
+    if options.dry_run:
+        streams.note("Nothing was changed: this is a dry run.")
+        return True
+    if not asks:
+        return True
+    count = "this request" if len(waiting) == 1 else f"these {len(waiting)} requests"
+    if streams.confirm(f"{verb.infinitive.capitalize()} {count}?"):
+        return True
+    streams.error("Nothing was changed.", colour=None)
+    return False
+
+
+def _preview(context: Context, waiting: Sequence[AccessRequest]) -> None:
+    """Print a table of what is to be decided where the person looks: beside the question."""
+    Printer(
+        context.streams.beside(), ACCESS_REQUESTS, now=context.clock(), output=Format.TABLE, aliases=context.aliases()
+    ).print_all(waiting)
+
+
+def _do(context: Context, store: RequestStore, verb: Verb, waiting: Sequence[AccessRequest], outcome: _Outcome) -> None:
+    """Decide one after another. Ctrl-C lets the one under way finish and leaves the rest."""
+    with _interruptible() as interrupted:
+        for position, record in enumerate(waiting):
+            if interrupted():
+                outcome.left.extend(each.id for each in waiting[position:])
+                return
+            try:
+                decided = verb.act(store, record, str(uuid.uuid4()))
+            except SupportAccessError as error:
+                _failed(context, record.id, error, outcome)
+            else:
+                outcome.decided.append(decided)
+                context.streams.note(f"{_named(decided)}: {verb.participle}{_until(decided)}.", colour=Colour.GREEN)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a question that can be asked between two decisions."""
+    pressed: list[int] = []
+
+    def press(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is signal's
+        pressed.append(number)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _failed(context: Context, name: str, error: SupportAccessError, outcome: _Outcome) -> None:
+    outcome.failed.append(exit_code_of(error))
+    message = error.message if name in error.message else f"{name}: {error.message}"
+    context.streams.error(f"Error: {message}")
+    if error.hint:
+        context.streams.error(f"Try:   {error.hint}", colour=None)
+
+
+def _sum_up(context: Context, verb: Verb, outcome: _Outcome, asked: int) -> None:
+    if outcome.left:
+        context.streams.error(
+            f"Interrupted: {len(outcome.decided)} {verb.participle}, {len(outcome.failed)} failed, "
+            f"{len(outcome.left)} not tried:\n" + "\n".join(f"  {each}" for each in outcome.left)
+        )
+    elif outcome.failed and asked > 1:
+        context.streams.error(f"{len(outcome.decided)} of {asked} {verb.participle}, {len(outcome.failed)} failed.")
+
+
+def _named(record: AccessRequest) -> str:
+    return f"{record.id} (support request {record.support_request_id or 'unknown'})"
+
+
+def _until(record: AccessRequest) -> str:
+    if record.status is Status.APPROVED and record.expires_at is not None:
+        return f" until {local_time(record.expires_at)}"
+    return ""
+
+
+def approving(record: AccessRequest, limit: Limit, now: datetime) -> str:
+    """Say what an approval will do."""
+    who = record.engineer.display_name if record.engineer and record.engineer.display_name else "the engineer"
+    seconds = limit.seconds if limit.until is None else int((limit.until - now).total_seconds())
+    if seconds is None:
+        seconds = record.requested_seconds
+    length = "until the support request is closed" if seconds is None else f"for {duration(seconds)}"
+    crossing = " A second record is kept in that tenant." if record.side is Side.SUPPORT_REQUEST else ""
+    return f"{who} may read the identity diagnostic data of tenant {record.resource_tenant_id} {length}.{crossing}"

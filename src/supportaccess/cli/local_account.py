@@ -1,0 +1,26 @@
+"""Who runs the command, as far as this machine knows."""
+
+import os
+import platform
+
+from supportaccess.domain.records import Actor, ActorKind
+
+
+def local_account(tenant_id: str) -> Actor:
+    """Return the operating-system account as an actor of a tenant: `name@machine`, by this machine's word alone."""
+    name = _account_name()
+    return Actor(
+        kind=ActorKind.LOCAL, tenant_id=tenant_id, object_id=f"{name}@{platform.node() or 'unknown'}", display_name=name
+    )
+
+
+def _account_name() -> str:
+    try:
+        # Not getpass: it believes the environment, and whoever decides must not choose whose name is written down.
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except ImportError:
+        return os.getlogin()
+    except KeyError:
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,142 @@
+"""Runs one command and turns whatever happens into a message and an exit code."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from supportaccess import __version__
+from supportaccess.cli.context import Context
+from supportaccess.cli.exit_codes import ExitCode, exit_code_of
+from supportaccess.cli.group import Lazy, LazyGroup
+from supportaccess.cli.output.streams import Streams
+from supportaccess.domain.errors import SupportAccessError
+
+PROGRAM = "supportaccess"
+_DAILY, _RECORD, _UPKEEP = "Daily", "The record", "Set-up and upkeep"
+
+
+def _lazy(summary: str, module: str, function: str, section: str = "Commands") -> Lazy:
+    return Lazy(summary, f"supportaccess.cli.commands.{module}:{function}", None, section)
+
+
+COMMANDS: Mapping[str, Lazy] = {
+    "list": _lazy("List access requests: by default what needs attention.", "list", "list_requests", _DAILY),
+    "show": _lazy("Show one request with its history and where each field is from.", "show", "show", _DAILY),
+    "approve": _lazy("Let the engineer in, for as long as you say.", "decisions", "approve", _DAILY),
+    "reject": _lazy("Refuse a request.", "decisions", "reject", _DAILY),
+    "revoke": _lazy("End access that is open, now.", "decisions", "revoke", _DAILY),
+    "import": _lazy("Read an Entra audit log export into the store.", "import_", "import_export", _RECORD),
+    "audit": Lazy(
+        "The audit log: read it, prove that it was not altered.",
+        "",
+        {
+            "log": _lazy("List the entries of the audit log.", "audit", "log"),
+            "verify": _lazy("Recompute the log and hold everything against it.", "audit", "verify"),
+        },
+        _RECORD,
+    ),
+    "provider": Lazy(
+        "The provider's side: raise and withdraw requests, close tickets.",
+        "",
+        {
+            "raise": _lazy("Raise an access request.", "provider", "raise_request"),
+            "withdraw": _lazy("Withdraw pending requests.", "provider", "withdraw"),
+            "close": _lazy("Close support requests: ends their open access.", "provider", "close"),
+        },
+        _RECORD,
+    ),
+    "tenant": Lazy(
+        "Tenant profiles: which tenants there are, and which one is meant.",
+        "",
+        {
+            "list": _lazy("List the tenant profiles.", "tenant", "list_profiles"),
+            "use": _lazy("Choose the default tenant.", "tenant", "use"),
+            "show": _lazy("Show one profile and where it comes from.", "tenant", "show"),
+            "set": _lazy("Add a profile, or change it.", "tenant", "set_profile"),
+            "remove": _lazy("Remove a profile; what the store holds stays.", "tenant", "remove"),
+        },
+        _UPKEEP,
+    ),
+    "store": Lazy(
+        "Look after the embedded store.",
+        "",
+        {
+            "info": _lazy("Where the store is and what it holds.", "store", "info"),
+            "backup": _lazy("Copy the store to a new file.", "store", "backup"),
+            "sweep": _lazy("Write down which limits and deadlines have passed.", "store", "sweep_store"),
+        },
+        _UPKEEP,
+    ),
+    "doctor": _lazy("Why does it not work?", "doctor", "doctor", _UPKEEP),
+}
+
+_HELP = "See, decide, end and prove the access of vendor support engineers to your tenant."
+_EPILOG = "Try: supportaccess list --approved. `supportaccess COMMAND --help` has examples."
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
+    """Run the command line and return the exit code. Nothing is raised, and no traceback shown unless asked for."""
+    context = Context(Streams.from_process(), environment)
+    try:
+        code = _run(context, arguments)
+        context.streams.close()
+    except SupportAccessError as error:
+        code = _refused(context, error)
+    finally:
+        context.close()
+    return code
+
+
+def _run(context: Context, arguments: Sequence[str]) -> int:
+    group = LazyGroup(COMMANDS, name=PROGRAM, summary=_HELP, epilog=_EPILOG, version=f"{PROGRAM} {__version__}")
+    try:
+        result = group.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=context)
+    except SupportAccessError as error:
+        return _refused(context, error)
+    except typer.TyperException as error:
+        return _wrong_usage(context, error)
+    except (typer.Abort, KeyboardInterrupt):
+        context.streams.error("Interrupted.")
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last place where one can be caught, so that no traceback is shown
+        return _failed(context, error)
+    if result == ExitCode.INTERRUPTED:
+        context.streams.error("Interrupted.")
+    return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+def _refused(context: Context, error: SupportAccessError) -> int:
+    if context.debug:
+        _show_traceback(context)
+    context.streams.error(f"Error: {error.message}")
+    if error.hint:
+        context.streams.error(f"Try:   {error.hint}", colour=None)
+    return exit_code_of(error)
+
+
+def _wrong_usage(context: Context, error: Any) -> int:
+    usage_context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        context.streams.write(error.format_message() + "\n")
+        return ExitCode.DONE
+    context.streams.error(f"Error: {error.format_message()}")
+    if usage_context is not None:
+        context.streams.error(f"Try:   {usage_context.command_path} --help", colour=None)
+    return ExitCode.USAGE
+
+
+def _failed(context: Context, error: Exception) -> int:
+    if context.debug:
+        _show_traceback(context)
+    context.streams.error(f"Error: the program failed: {type(error).__name__}: {error}")
+    if not context.debug:
+        context.streams.error("Try:   the same command with --debug, and report what it shows.", colour=None)
+    return ExitCode.FAILED
+
+
+def _show_traceback(context: Context) -> None:
+    from traceback import format_exc
+
+    context.streams.error(format_exc().rstrip(), colour=None)

@@ -1,0 +1,71 @@
+"""The options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+from supportaccess.cli.output.formats import Format
+
+Ids = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID...",
+        help="Full IDs, unique prefixes of at least 4 characters, or support request IDs; - reads them from stdin.",
+        show_default=False,
+    ),
+]
+OneId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="A full ID, a unique prefix of at least 4 characters, or a support request ID.",
+        show_default=False,
+    ),
+]
+Tenant = Annotated[
+    str | None,
+    typer.Option("--tenant", "-t", metavar="TENANT", help="Alias or ID of the tenant.", show_default=False),
+]
+Tenants = Annotated[
+    list[str] | None,
+    typer.Option("--tenant", "-t", metavar="TENANT", help="Alias or ID of a tenant; may repeat.", show_default=False),
+]
+AllTenants = Annotated[bool, typer.Option("--all-tenants", help="Every tenant that has a profile.")]
+Output = Annotated[
+    Format | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Default: table on a terminal, tsv in a pipe.",
+        metavar="|".join(Format),
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="A,B,C", help="Fields to print, in this order.", show_default=False),
+]
+Query = Annotated[
+    str | None, typer.Option("--query", metavar="EXPR", help="JMESPath on the JSON output.", show_default=False)
+]
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        "--reason",
+        "-r",
+        metavar="TEXT",
+        help="Why; kept in the audit log. Required for reject and for more than one ID.",
+        show_default=False,
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
+Limit = Annotated[int, typer.Option("--limit", "-L", min=1, metavar="N", help="Print at most N.", show_default=True)]
+All = Annotated[bool, typer.Option("--all", help="Print all of them, however many.")]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="From then on: RFC 3339, a date, or an age such as 7d."),
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="Before then: RFC 3339, a date, or an age such as 12h.")
+]

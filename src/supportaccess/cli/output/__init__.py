@@ -1,0 +1,1 @@
+"""Everything that is written to a terminal or a pipe goes through here."""

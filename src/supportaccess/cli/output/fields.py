@@ -1,0 +1,137 @@
+"""The columns of a listing, by the JSON names of the record's own fields."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.records import AccessRequest
+
+Row = Mapping[str, Any]
+"""A record as builtins, with its JSON names."""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """What a listing of one kind of record has: the columns shown where none are chosen, and the one that names it."""
+
+    kind: type[msgspec.Struct]
+    columns: tuple[str, ...]
+    id: str
+
+
+ACCESS_REQUESTS = Layout(
+    AccessRequest,
+    (
+        "id",
+        "supportRequestId",
+        "status",
+        "engineer.displayName",
+        "resourceTenantId",
+        "createdAt",
+        "decidedBy.displayName",
+        "expiresAt",
+        "endedAt",
+    ),
+    "id",
+)
+AUDIT_ENTRIES = Layout(
+    AuditEntry,
+    (
+        "sequence",
+        "time",
+        "activity",
+        "actor.displayName",
+        "accessRequestId",
+        "statusBefore",
+        "statusAfter",
+        "reason",
+    ),
+    "sequence",
+)
+
+
+def names_of(kind: type[msgspec.Struct]) -> list[str]:
+    """Return the names of all columns that records of this kind have, those of nested records after their own."""
+    return list(_walk(kind, ""))
+
+
+def parse_columns(text: str, kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Read what `--columns` was given. Raises InvalidInput, with the names to choose from, for an unknown one."""
+    known = names_of(kind)
+    chosen = tuple(name.strip() for name in text.split(","))
+    for name in chosen:
+        if name not in known:
+            hint = f"Choose from: {', '.join(known)}."
+            raise InvalidInput(f"there is no column {name!r}{_meant(name, known)}", hint=hint)
+    if len(set(chosen)) < len(chosen):
+        raise InvalidInput("a column is named twice in --columns")
+    return chosen
+
+
+def row_of(record: object) -> dict[str, Any]:
+    """Return the record as builtins, with the names and the texts that JSON would have."""
+    row: dict[str, Any] = msgspec.to_builtins(record)
+    return row
+
+
+def picker(columns: Sequence[str]) -> Callable[[Row], list[Any]]:
+    """Return what takes the values of these columns out of a row; None where the record has no such field."""
+    getters = [_getter(name.split(".")) for name in columns]
+    return lambda row: [get(row) for get in getters]
+
+
+def chosen_fields(records: Iterator[object], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield objects of just these columns, under the columns' names; what a record does not have stays absent."""
+    pick = picker(columns)
+    for record in records:
+        values = zip(columns, pick(row_of(record)), strict=True)
+        yield {name: value for name, value in values if value is not None}
+
+
+def cell_text(value: object) -> str:
+    """Return a value as the text of a cell: empty where there is none, compact JSON for what has parts."""
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case list() | tuple() | dict():
+            return msgspec.json.encode(value).decode()
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)
+
+
+def _walk(kind: type[msgspec.Struct], prefix: str) -> Iterator[str]:
+    for field in msgspec.structs.fields(kind):
+        name = prefix + field.encode_name
+        yield name
+        for part in get_args(field.type) or (field.type,):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                yield from _walk(part, f"{name}.")
+
+
+def _getter(path: list[str]) -> Callable[[Row], Any]:
+    first, *rest = path
+    if not rest:
+        return lambda row: row.get(first)
+    inner = _getter(rest)
+    return lambda row: inner(row.get(first) or {})
+
+
+def _meant(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    plain = {_plain(each): each for each in reversed(known)}
+    last = {_plain(each.rpartition(".")[2]): each for each in reversed(known)}
+    wanted = _plain(name)
+    close = get_close_matches(wanted, plain, n=1)
+    meant = plain.get(wanted) or last.get(wanted) or (plain[close[0]] if close else None)
+    return f"; did you mean {meant}?" if meant else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")

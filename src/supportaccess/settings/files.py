@@ -1,0 +1,112 @@
+"""Settings files: TOML that people edit too, so what they wrote is kept and what cannot be read is not touched.
+
+Reading is on the way of every command. What only writing needs (tomlkit, filelock) is imported there.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from supportaccess.domain.errors import InvalidInput, StoreUnavailable
+from supportaccess.settings.paths import private_folder, refused, write_private
+
+LARGEST_FILE = 64 * 1024
+PATIENCE = 10.0
+"""Seconds that a writer waits for another one."""
+
+T = TypeVar("T")
+
+
+def broken(path: Path, why: str) -> InvalidInput:
+    """Return the error for a file whose contents cannot be used."""
+    return InvalidInput(f"{path} is broken: {why}", hint="Mend the file, or remove it. Nothing in it was changed.")
+
+
+def read(path: Path, kind: type[T], **known: str) -> T | None:
+    """Return a file's table as a `kind`, or None without the file. `known` overrides what the file says.
+
+    Keys that are not of the kind are passed over: a newer version may have written them.
+    Raises InvalidInput for a broken file, StoreRefused for one that cannot be read.
+    """
+    text = _read_text(path)
+    if text is None:
+        return None
+    try:
+        return msgspec.convert({**tomllib.loads(text), **known}, kind)
+    except RecursionError:
+        raise broken(path, "it is nested too deeply") from None
+    except ValueError as error:  # of tomllib, of msgspec, and of int() for thousands of digits
+        raise broken(path, str(error)) from None
+
+
+def edit(path: Path, values: Mapping[str, object]) -> None:
+    """Set these keys of a file and leave the rest of it as it is, comments too; a key set to None is removed.
+
+    To be called under `locked`, in a folder that exists. Raises InvalidInput, StoreRefused.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    before = _read_text(path)
+    try:
+        document = tomlkit.parse(before or "")
+    except (TOMLKitError, RecursionError) as error:
+        raise broken(path, str(error)) from None
+    for key, value in values.items():
+        if value is not None:
+            document[key] = value
+        elif key in document:
+            del document[key]
+    after = tomlkit.dumps(document)
+    data = after.encode()
+    if len(data) > LARGEST_FILE:
+        raise broken(path, _too_large())
+    if after != before:
+        write_private(path, data)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing settings meanwhile. Raises StoreUnavailable, StoreRefused."""
+    from filelock import FileLock, Timeout
+
+    private_folder(folder)
+    path = folder / ".lock"
+    lock = FileLock(path, timeout=PATIENCE, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreUnavailable(
+            f"another process has kept the settings locked for {PATIENCE:g} seconds ({path})", hint="Try again."
+        ) from None
+    except OSError as error:
+        raise refused(path, "locked", error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise refused(path, "read", error) from error
+    if len(data) > LARGEST_FILE:
+        raise broken(path, _too_large())
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise broken(path, f"line {line} is not UTF-8 text") from None
+
+
+def _too_large() -> str:
+    return f"it is larger than {LARGEST_FILE // 1024} KiB"

@@ -1,0 +1,249 @@
+"""Tenant profiles: the tenants that this person works with, and the one that a command is for."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from supportaccess.domain.errors import Ambiguous, InvalidInput, NotFound, NotSignedIn, SupportAccessError
+from supportaccess.domain.tenants import is_guid, parse_tenant_id
+from supportaccess.settings.files import broken, edit, locked, read
+from supportaccess.settings.paths import Paths, private_folder, refused
+
+EMBEDDED = "embedded"
+STORES = frozenset({EMBEDDED})
+"""The kinds of store that a profile can name."""
+
+_ALIAS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What is set for one tenant. Every field but the tenant ID is a key of its file."""
+
+    tenant_id: str
+    alias: str | None = None
+    store: str = EMBEDDED
+
+    @property
+    def name(self) -> str:
+        """The name to show for the tenant."""
+        return self.alias or self.tenant_id
+
+
+class _Config(msgspec.Struct, frozen=True):
+    """What is set for all tenants: the keys of config.toml."""
+
+    default_tenant: str | None = None
+
+
+class Settings:
+    """The tenant profiles of this account. Nothing is kept in memory: each question reads the files it needs."""
+
+    def __init__(self, paths: Paths, environment: Mapping[str, str]) -> None:
+        self._folder = paths.config
+        self._config = paths.config / "config.toml"
+        self._tenants = paths.config / "tenants"
+        self._environment = environment
+
+    def profiles(self) -> list[Profile]:
+        """Return all profiles, sorted by name. Raises InvalidInput, StoreRefused if one cannot be read."""
+        found = [profile for stem in self._stems() if (profile := self._read(stem))]
+        return sorted(found, key=lambda profile: profile.name.lower())
+
+    def default_tenant(self) -> str | None:
+        """Return the ID of the default tenant. Raises InvalidInput, StoreRefused if config.toml cannot be read."""
+        config = read(self._config, _Config)
+        if config is None or config.default_tenant is None:
+            return None
+        try:
+            return parse_tenant_id(config.default_tenant)
+        except InvalidInput as error:
+            raise broken(self._config, f"default_tenant: {error.message}") from None
+
+    def chosen(self, name: str | None) -> Profile:
+        """Return the profile of the tenant that a command is for.
+
+        In this order: `name` (the --tenant flag), SUPPORTACCESS_TENANT, the default tenant, the only profile.
+        A name is an alias or a tenant ID. Another tenant's broken file does no harm to a name that is found without it.
+
+        Raises NotSignedIn without a tenant or a profile for it, NotFound for an alias that nobody has, Ambiguous for
+        one that several have, InvalidInput and StoreRefused for a file that cannot be read.
+        """
+        name, origin = self._choice(name)
+        return self._by_id(parse_tenant_id(name), origin) if is_guid(name) else self._by_alias(name, origin)
+
+    def origin(self, name: str | None) -> str:
+        """Return what named the tenant of `chosen`: a flag, a variable, or the path of a file.
+
+        Raises NotSignedIn without a tenant, InvalidInput and StoreRefused for a file that cannot be read.
+        """
+        return self._choice(name)[1]
+
+    def save(self, profile: Profile) -> None:
+        """Create or update a profile; comments and unknown keys of its file stay.
+
+        Raises InvalidInput for a value that cannot be taken or a broken file, StoreRefused, StoreUnavailable.
+        """
+        profile = msgspec.structs.replace(profile, tenant_id=parse_tenant_id(profile.tenant_id))
+        _check(profile)
+        with locked(self._folder):
+            self._check_alias_is_free(profile)
+            self._read(profile.tenant_id)  # what is broken is not written to
+            private_folder(self._tenants)
+            values = msgspec.structs.asdict(profile)
+            edit(self._file(values.pop("tenant_id")), values)
+
+    def use(self, tenant_id: str) -> None:
+        """Make it the default tenant. Raises NotSignedIn without a profile, InvalidInput, StoreRefused."""
+        tenant_id = parse_tenant_id(tenant_id)
+        with locked(self._folder):
+            self._by_id(tenant_id)
+            self.default_tenant()  # what is broken is not written to
+            edit(self._config, {"default_tenant": tenant_id})
+
+    def remove(self, tenant_id: str) -> None:
+        """Remove a profile; if it was the default tenant's, there is no default any more.
+
+        Raises NotSignedIn without a profile, InvalidInput, StoreRefused, StoreUnavailable.
+        """
+        tenant_id = parse_tenant_id(tenant_id)
+        with locked(self._folder):
+            self._by_id(tenant_id)
+            if self.default_tenant() == tenant_id:
+                edit(self._config, {"default_tenant": None})
+            path = self._file(tenant_id)
+            try:
+                path.unlink()
+            except OSError as error:
+                raise refused(path, "removed", error) from error
+
+    def _choice(self, name: str | None) -> tuple[str, str]:
+        """Return the name of the chosen tenant, and what named it."""
+        if name == "":
+            raise InvalidInput("--tenant is empty", hint="Give an alias or a tenant ID: supportaccess tenant list")
+        if name is not None:
+            return name, "--tenant"
+        if name := self._environment.get("SUPPORTACCESS_TENANT"):
+            return name, "SUPPORTACCESS_TENANT"
+        if name := self.default_tenant():
+            return name, str(self._config)
+        if len(stems := self._stems()) == 1:
+            return self._tenant_id(stems[0]), "the only profile"
+        raise _nothing_chosen(self.profiles())
+
+    def _by_id(self, tenant_id: str, origin: str | None = None) -> Profile:
+        profile = self._read(tenant_id)
+        if profile is None:
+            named = f", named by {origin}," if origin else ""
+            raise NotSignedIn(
+                f"tenant {tenant_id}{named} is not set up", hint=f"Set it up: supportaccess tenant set {tenant_id}"
+            )
+        return profile
+
+    def _by_alias(self, name: str, origin: str) -> Profile:
+        profiles, trouble = self._readable()
+        matching = [profile for profile in profiles if _same_alias(profile.alias, name)]
+        match matching:
+            case [profile]:
+                return profile
+            case []:
+                raise trouble or _nobody_has(name, origin, profiles)
+            case _:
+                raise Ambiguous(
+                    f"several tenants have the alias {name!r}: {', '.join(p.tenant_id for p in matching)}",
+                    hint="Give the tenant ID, or change an alias: supportaccess tenant set TENANT_ID --alias ALIAS",
+                )
+
+    def _check_alias_is_free(self, profile: Profile) -> None:
+        if profile.alias is None:
+            return
+        for other in self._readable()[0]:
+            if other.tenant_id != profile.tenant_id and _same_alias(other.alias, profile.alias):
+                raise InvalidInput(
+                    f"tenant {other.tenant_id} already has the alias {other.alias!r}", hint="Choose another alias."
+                )
+
+    def _readable(self) -> tuple[list[Profile], SupportAccessError | None]:
+        """Return the profiles that can be read, and the first trouble with the others."""
+        profiles: list[Profile] = []
+        trouble: SupportAccessError | None = None
+        for stem in self._stems():
+            try:
+                profile = self._read(stem)
+            except SupportAccessError as error:
+                trouble = trouble or error
+            else:
+                profiles += [profile] if profile else []
+        return profiles, trouble
+
+    def _stems(self) -> list[str]:
+        """Return the names of the tenant files, without `.toml`. Hidden files are an editor's or our own."""
+        try:
+            paths = list(self._tenants.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise refused(self._tenants, "read", error) from error
+        return sorted(path.stem for path in paths if path.suffix == ".toml" and not path.name.startswith("."))
+
+    def _tenant_id(self, stem: str) -> str:
+        if not is_guid(stem) or stem != stem.lower():
+            raise broken(self._file(stem), "its name is not a tenant ID in lower case")
+        return stem
+
+    def _read(self, stem: str) -> Profile | None:
+        path = self._file(stem)
+        profile = read(path, Profile, tenant_id=self._tenant_id(stem))
+        if profile is not None:
+            try:
+                _check(profile)
+            except InvalidInput as error:
+                raise broken(path, error.message) from None
+        return profile
+
+    def _file(self, stem: str) -> Path:
+        return self._tenants / f"{stem}.toml"
+
+
+def _check(profile: Profile) -> None:
+    """Raise InvalidInput for a value that a profile cannot have."""
+    if profile.alias is not None and (is_guid(profile.alias) or not _ALIAS.fullmatch(profile.alias)):
+        raise InvalidInput(
+            f"{profile.alias!r} is not an alias",
+            hint="An alias has 1 to 64 characters of A-Z a-z 0-9 . _ - and is not a GUID.",
+        )
+    if profile.store not in STORES:
+        raise InvalidInput(
+            f"{profile.store!r} is not a store that this version knows", hint=f"Known: {', '.join(sorted(STORES))}."
+        )
+
+
+def _same_alias(alias: str | None, name: str) -> bool:
+    # ASCII only: the Kelvin sign lower-cases to a k that was never typed.
+    return alias is not None and name.isascii() and alias.lower() == name.lower()
+
+
+def _nobody_has(name: str, origin: str, profiles: list[Profile]) -> NotFound:
+    from difflib import get_close_matches
+
+    aliases = {profile.alias.lower(): profile.alias for profile in profiles if profile.alias}
+    near = get_close_matches(name.lower(), aliases, n=1)
+    question = f"; did you mean {aliases[near[0]]!r}?" if near else ""
+    return NotFound(
+        f"no tenant has the alias {name!r}, named by {origin}{question}",
+        hint="See which there are: supportaccess tenant list",
+    )
+
+
+def _nothing_chosen(profiles: list[Profile]) -> NotSignedIn:
+    if not profiles:
+        return NotSignedIn(
+            "no tenant is set up yet",
+            hint="Read an Entra audit log export: supportaccess import FILE --tenant TENANT_ID\n"
+            "or set a tenant up: supportaccess tenant set TENANT_ID",
+        )
+    return NotSignedIn(
+        f"several tenants are set up and none is the default: {', '.join(profile.name for profile in profiles)}",
+        hint="Choose a default: supportaccess tenant use ALIAS\nor name one for this command: --tenant ALIAS",
+    )
