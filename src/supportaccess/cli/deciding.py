@@ -152,8 +152,7 @@ def _agreed(
     alias = context.aliases().get(store.tenant_id)
     tenant = f"{alias} ({store.tenant_id})" if alias else store.tenant_id
     asks = not (options.yes or options.dry_run)
-    if options.dry_run or asks or len(waiting) == 1:
-        streams.note(f"Tenant {tenant}", colour=Colour.BOLD)
+    streams.note(f"Tenant {tenant}", colour=Colour.BOLD)
     if options.dry_run or asks:
         if len(waiting) > 1:
             _preview(context, waiting)

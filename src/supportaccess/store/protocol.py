@@ -16,6 +16,8 @@ from supportaccess.domain.records import AccessRequest, Status, Struct
 from supportaccess.domain.source_events import SourceEvent
 
 LARGEST_PAGE = 1000
+SHORTEST_PREFIX = 4
+"""The fewest characters of an ID that `find` takes."""
 
 
 class Order(StrEnum):
@@ -170,6 +172,10 @@ class RequestStore(Protocol):
 
     def audit_page(self, query: AuditQuery, *, top: int, cursor: str | None = None) -> AuditPage:
         """Return up to `top` (at most LARGEST_PAGE) audit entries. Raises Forbidden, InvalidInput for a bad cursor."""
+        ...
+
+    def audit_count(self, query: AuditQuery) -> int:
+        """Return how many audit entries there are. Raises Forbidden."""
         ...
 
     def history(self, request_id: str) -> list[AuditEntry]:

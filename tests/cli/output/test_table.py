@@ -163,10 +163,10 @@ def test_the_usual_heading() -> None:
         "SUPPORT REQUEST",
         "STATUS",
         "ENGINEER",
-        "RESOURCE TENANT",
+        "RESOURCE",
         "ASKED",
         "DECIDED BY",
-        "TIME LEFT",
+        "LEFT",
     ]
     assert not re.search(r"[│─━┃╭| ]$", text, re.MULTILINE)
 

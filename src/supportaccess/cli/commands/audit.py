@@ -61,8 +61,11 @@ def log(
     )
     entries = _Entries(store, asked, None if everything else limit)
     printer.print_all(entries)
-    if entries.cut:
-        context.streams.warn(f"Showing {entries.printed:,} entries; there are more. Use --all or --limit N.")
+    if entries.cut and not context.streams.out_closed:
+        total = store.audit_count(asked)
+        context.streams.warn(
+            f"Showing {entries.printed:,} of {total:,}: {total - entries.printed:,} left out. Use --all or --limit N."
+        )
     if not entries.printed:
         context.streams.note(f"No entry matches in the audit log of tenant {store.tenant_id}.")
     return ExitCode.MATCHED if fail_if_any and entries.printed else ExitCode.DONE

@@ -2,7 +2,7 @@
 
 import platform
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from enum import StrEnum
 
@@ -14,7 +14,10 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
 from supportaccess.cli.local_account import local_account
+from supportaccess.cli.output.colour import Colour, paint
 from supportaccess.cli.output.fields import Layout
+from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.text import safe
 from supportaccess.domain.errors import NotSignedIn, SupportAccessError
 from supportaccess.domain.records import Struct
 from supportaccess.settings.rights import check_rights
@@ -57,11 +60,24 @@ def doctor(
     context: Context = ctx.obj
     printer = context.printer(CHECKS, output=output, columns=columns, query=query)
     checks = list(_checks(context, tenant))
-    printer.print_all(checks)
+    if printer.format is Format.TABLE and columns is None and query is None:
+        _print_page(context, checks)
+    else:
+        printer.print_all(checks)
     failed = sum(check.result is Result.FAILED for check in checks)
     if failed:
         context.streams.error(f"{failed} of {len(checks)} checks failed.")
     return ExitCode.FAILED if failed else ExitCode.DONE
+
+
+def _print_page(context: Context, checks: Sequence[Check]) -> None:
+    """For a terminal: nothing cut off, and what mends a failure below it."""
+    colours = {Result.PASSED: Colour.GREEN, Result.FAILED: Colour.RED, Result.SKIPPED: Colour.DIM}
+    for check in checks:
+        result = paint(f"{check.result:<8}", colours[check.result] if context.streams.colour else None)
+        context.streams.write(f"{result} {check.name:<16} {safe(check.message)}\n")
+        if check.mend:
+            context.streams.write(f"{'':<26}{safe(check.mend, multiline=True)}\n")
 
 
 def _checks(context: Context, tenant: str | None) -> Iterator[Check]:

@@ -1,8 +1,9 @@
 """`supportaccess list`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from heapq import merge
 from typing import Annotated, Any
 
 import msgspec
@@ -13,8 +14,15 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.ages import parse_time
-from supportaccess.cli.output.fields import ACCESS_REQUESTS, names_of, picker
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.cli.output.fields import (
+    ACCESS_REQUESTS,
+    ACCESS_REQUESTS_OF_TENANTS,
+    AccessRequestOfTenant,
+    names_of,
+    picker,
+)
+from supportaccess.domain.attention import attention_key, listed_at
+from supportaccess.domain.errors import InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.domain.records import OPEN, AccessRequest, Status
 from supportaccess.store.protocol import LARGEST_PAGE, Order, RequestQuery, RequestStore
 
@@ -53,7 +61,8 @@ def list_requests(
     sort: Annotated[
         str, typer.Option("--sort", metavar="FIELD", help="attention, or a field; -FIELD for descending.")
     ] = "attention",
-    tenant: options.Tenant = None,
+    tenant: options.Tenants = None,
+    all_tenants: options.AllTenants = False,
     output: options.Output = None,
     columns: options.Columns = None,
     query: options.Query = None,
@@ -65,9 +74,11 @@ def list_requests(
     """
     context: Context = ctx.obj
     now = context.clock()
-    printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
+    tenants = _tenants(context, tenant, every=all_tenants)
+    layout = ACCESS_REQUESTS if len(tenants) == 1 else ACCESS_REQUESTS_OF_TENANTS
+    printer = context.printer(layout, output=output, columns=columns, query=query)
     order = _order(sort)
-    store = context.store(tenant)
+    stores = [context.store(each) for each in tenants]
     asked = RequestQuery(
         statuses=_statuses(pending, active, status, default=not approved),
         approved_access=approved,
@@ -79,58 +90,98 @@ def list_requests(
         until=parse_time(until, now, future=False) if until else None,
         order=order or Order.ATTENTION,
     )
-    most = None if everything else limit
-    listing = _Listing(store, asked, most)
+    listing = _Listing(context, stores, asked, None if everything else limit)
     printer.print_all(listing if order is not None else listing.sorted_by(sort))
-    listing.say_what_is_missing(context)
+    listing.say_what_is_missing()
+    if listing.failed:
+        return ExitCode.SOME_FAILED
     if listing.printed == 0:
-        _say_what_next(context, store, asked)
+        _say_what_next(context, stores, asked)
     return ExitCode.MATCHED if fail_if_any and listing.printed else ExitCode.DONE
 
 
 class _Listing:
-    """The rows of a query, page by page, and how many of them were printed."""
+    """The rows of a query in one tenant or several, page by page, and how many of them were printed."""
 
-    def __init__(self, store: RequestStore, query: RequestQuery, most: int | None) -> None:
-        self._store = store
+    def __init__(self, context: Context, stores: Sequence[RequestStore], query: RequestQuery, most: int | None) -> None:
+        self._context = context
+        self._stores = stores
         self._query = query
         self._most = most
         self._cut = False
         self.printed = 0
+        self.failed = 0
 
     def __iter__(self) -> Iterator[AccessRequest]:
-        cursor: str | None = None
-        while True:
-            left = LARGEST_PAGE if self._most is None else min(LARGEST_PAGE, self._most - self.printed)
-            page = self._store.page(self._query, top=left, cursor=cursor)
-            for record in page.value:
-                self.printed += 1
-                yield record
-            cursor = page.next
-            if cursor is None:
-                return
+        for record in self._all(LARGEST_PAGE if self._most is None else min(LARGEST_PAGE, self._most + 1)):
             if self.printed == self._most:
                 self._cut = True
                 return
+            self.printed += 1
+            yield record
 
     def sorted_by(self, field: str) -> Iterator[AccessRequest]:
         """Read every row, however many, and return the first in the order of any field; rows without it come last."""
-        most, self._most = self._most, None
         descending = field.startswith("-")
-        rows = sorted(self, key=_field_key(field.removeprefix("-"), nothing_last=not descending), reverse=descending)
-        self._cut, self._most = most is not None and len(rows) > most, most
-        rows = rows[:most]
-        self.printed = len(rows)
-        yield from rows
+        key = _field_key(field.removeprefix("-"), nothing_last=not descending)
+        rows = sorted(self._all(LARGEST_PAGE), key=key, reverse=descending)
+        self._cut = self._most is not None and len(rows) > self._most
+        for record in rows[: self._most]:
+            self.printed += 1
+            yield record
 
-    def say_what_is_missing(self, context: Context) -> None:
+    def say_what_is_missing(self) -> None:
         """Say how many rows there are beside those that were printed."""
-        if not self._cut or context.streams.out_closed:
+        if not self._cut or self._context.streams.out_closed:
             return
-        total = self._store.count(self._query, at_most=_COUNTED)
-        of = f"more than {total:,}" if total == _COUNTED else f"{total:,}"
-        left = f"more than {total - self.printed:,}" if total == _COUNTED else f"{total - self.printed:,}"
-        context.streams.warn(f"Showing {self.printed:,} of {of}: {left} left out. Use --all or --limit N.")
+        total = sum(store.count(self._query, at_most=_COUNTED) for store in self._stores)
+        more = "more than " if total >= _COUNTED else ""
+        self._context.streams.warn(
+            f"Showing {self.printed:,} of {more}{total:,}: {more}{total - self.printed:,} left out. "
+            "Use --all or --limit N."
+        )
+
+    def _all(self, page_size: int) -> Iterator[AccessRequest]:
+        if len(self._stores) == 1:
+            return self._of(self._stores[0], page_size)
+        of_each = [self._marked(store, page_size) for store in self._stores]
+        newest = self._query.order is Order.NEWEST
+        key = attention_key if self._query.order is Order.ATTENTION else _creation_key
+        return merge(*of_each, key=key, reverse=newest)
+
+    def _of(self, store: RequestStore, page_size: int) -> Iterator[AccessRequest]:
+        cursor: str | None = None
+        while True:
+            page = store.page(self._query, top=page_size, cursor=cursor)
+            yield from page.value
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def _marked(self, store: RequestStore, page_size: int) -> Iterator[AccessRequest]:
+        """Yield a tenant's rows with its ID; say so when it fails, so that it is not taken for an empty one."""
+        try:
+            for record in self._of(store, page_size):
+                yield AccessRequestOfTenant(**msgspec.structs.asdict(record), tenant_id=store.tenant_id)
+        except SupportAccessError as error:
+            self.failed += 1
+            self._context.streams.error(f"Error: tenant {store.tenant_id}: {error.message}")
+
+
+def _tenants(context: Context, names: list[str] | None, *, every: bool) -> list[str | None]:
+    """Return the tenants to ask, each once; None is the one that commands mean when none is named."""
+    if every and names:
+        raise InvalidInput("--tenant and --all-tenants contradict each other")
+    if not every:
+        return list(dict.fromkeys(names or [])) or [None]
+    profiles = context.settings.profiles()
+    if not profiles:
+        raise NotSignedIn("no tenant is set up yet", hint="supportaccess tenant set TENANT_ID")
+    return [profile.tenant_id for profile in profiles]
+
+
+def _creation_key(record: AccessRequest) -> tuple[datetime, str]:
+    return listed_at(record), record.id
 
 
 def _statuses(pending: bool, active: bool, names: list[str] | None, *, default: bool) -> frozenset[Status]:
@@ -173,15 +224,15 @@ def _field_key(field: str, *, nothing_last: bool) -> Callable[[AccessRequest], t
     return key
 
 
-def _say_what_next(context: Context, store: RequestStore, query: RequestQuery) -> None:
+def _say_what_next(context: Context, stores: Sequence[RequestStore], query: RequestQuery) -> None:
     """Tell somebody who sees nothing whether there is nothing at all."""
-    if store.count(RequestQuery(), at_most=1):
-        everything = frozenset(Status) <= query.statuses
-        more = "" if everything else " Others: supportaccess list --approved, or --status STATUS."
-        context.streams.note(f"No access request matches in tenant {store.tenant_id}.{more}")
+    names = "tenant " + ", ".join(store.tenant_id for store in stores)
+    if any(store.count(RequestQuery(), at_most=1) for store in stores):
+        more = "" if query.statuses >= frozenset(Status) else " Others: supportaccess list --approved, or --status S."
+        context.streams.note(f"No access request matches in {names}.{more}")
         return
     context.streams.note(
-        f"The store has no access requests of tenant {store.tenant_id} yet.\n"
-        "Read an Entra audit log export:  supportaccess import FILE\n"
+        f"The store has no access requests of {names} yet.\n"
+        "Read an Entra audit log export:      supportaccess import FILE\n"
         "Or raise a request as the provider:  supportaccess provider raise --help"
     )

@@ -16,7 +16,7 @@ from supportaccess.cli.output.fields import ACCESS_REQUESTS, cell_text
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import safe
 from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.records import AccessRequest, Actor, Source
+from supportaccess.domain.records import AccessRequest, Actor, Engineer, Mirror, Source
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.times import format_rfc3339
 
@@ -119,8 +119,23 @@ def _text(value: Any) -> str:
             return format_rfc3339(value)
         case Actor():
             return _who(value)
+        case Engineer():
+            return " ".join(filter(None, (value.display_name, value.id and f"({value.id})")))
+        case Mirror():
+            return _of_mirror(value)
         case _:
             return cell_text(msgspec.to_builtins(value))
+
+
+def _of_mirror(mirror: Mirror) -> str:
+    parts = [f"{mirror.confidence}, from {mirror.events} events"]
+    if mirror.inferred:
+        parts.append(f"inferred: {', '.join(mirror.inferred)}")
+    if mirror.joined_by:
+        parts.append(f"joined with the other tenant's half by {mirror.joined_by}")
+    if mirror.unplaced:
+        parts.append(f"{mirror.unplaced} events fit no step")
+    return "; ".join(parts)
 
 
 def _lines(context: Context, record: AccessRequest, history: Sequence[HistoryLine]) -> Iterator[str]:  # noqa: ARG001
@@ -154,7 +169,7 @@ def _readable(name: str, value: Any, now: datetime, aliases: dict[str, str]) -> 
         case None:
             return "-"
         case datetime():
-            return f"{local_time(value)} ({age(value, now)})"
+            return f"{local_time(value)} ({age(value, now, units=2)})"
         case int() if name.endswith("Seconds"):
             return duration(value)
         case str() if name.endswith("TenantId") and value in aliases:

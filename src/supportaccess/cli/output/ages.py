@@ -38,12 +38,12 @@ def duration(seconds: int, *, units: int = 2) -> str:
     return "".join(parts)
 
 
-def age(moment: datetime, now: datetime) -> str:
+def age(moment: datetime, now: datetime, *, units: int = 1) -> str:
     """Return how long ago the moment was, or how far ahead it is: `3d ago`, `in 4h`, `now`."""
     seconds = int((now - moment).total_seconds())
     if seconds == 0:
         return "now"
-    length = duration(abs(seconds), units=1)
+    length = duration(abs(seconds), units=units)
     return f"{length} ago" if seconds > 0 else f"in {length}"
 
 

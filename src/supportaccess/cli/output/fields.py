@@ -21,6 +21,12 @@ class Layout(msgspec.Struct, frozen=True):
     id: str
 
 
+class AccessRequestOfTenant(AccessRequest, frozen=True, kw_only=True):
+    """A row of a listing over several tenants: the record, and the tenant whose view it is."""
+
+    tenant_id: str
+
+
 ACCESS_REQUESTS = Layout(
     AccessRequest,
     (
@@ -36,6 +42,7 @@ ACCESS_REQUESTS = Layout(
     ),
     "id",
 )
+ACCESS_REQUESTS_OF_TENANTS = Layout(AccessRequestOfTenant, (*ACCESS_REQUESTS.columns, "tenantId"), "id")
 AUDIT_ENTRIES = Layout(
     AuditEntry,
     (

@@ -9,7 +9,7 @@ import msgspec
 
 from supportaccess.cli.output.as_cells import csv_lines, id_lines, tsv_lines
 from supportaccess.cli.output.as_json import builtins_of, json_array, json_document, json_lines
-from supportaccess.cli.output.fields import Layout, chosen_fields, parse_columns, picker, row_of
+from supportaccess.cli.output.fields import AccessRequestOfTenant, Layout, chosen_fields, parse_columns, picker, row_of
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.query import Query, as_rows
 from supportaccess.cli.output.streams import Streams
@@ -127,7 +127,11 @@ class Printer:
     def _view(self) -> "View":
         from supportaccess.cli.output import views
 
-        known = {AccessRequest: views.REQUEST_VIEW, AuditEntry: views.ENTRY_VIEW}
+        known = {
+            AccessRequest: views.REQUEST_VIEW,
+            AccessRequestOfTenant: views.REQUEST_OF_TENANT_VIEW,
+            AuditEntry: views.ENTRY_VIEW,
+        }
         view = None if self._columns else known.get(self._layout.kind)
         return view or views.columns_view(self._columns or self._layout.columns)
 

@@ -155,13 +155,18 @@ REQUEST_VIEW = View(
         Heading("SUPPORT REQUEST"),
         Heading("STATUS"),
         Heading("ENGINEER", 4),
-        Heading("RESOURCE TENANT", 4),
+        Heading("RESOURCE", 4),
         Heading("ASKED", 4),
         Heading("DECIDED BY", 4),
-        Heading("TIME LEFT", 4),
+        Heading("LEFT", 4),
     ),
     lambda request: request.id,
     _request_cells,
+)
+REQUEST_OF_TENANT_VIEW = View(
+    (*REQUEST_VIEW.headings, Heading("TENANT", 4)),
+    REQUEST_VIEW.id_of,
+    lambda request, look: [*_request_cells(request, look), (look.tenant(request.tenant_id), None)],
 )
 ENTRY_VIEW = View(
     (

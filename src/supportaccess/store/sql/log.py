@@ -94,6 +94,14 @@ def read_log(session: Session, tenant_id: str, query: AuditQuery, top: int, curs
     return AuditPage(value=entries, next=str(rows[top - 1][0]) if len(rows) > top else None)
 
 
+def count_log(session: Session, tenant_id: str, query: AuditQuery) -> int:
+    """Return how many entries there are."""
+    conditions, parameters = _conditions(query, None)
+    where = " AND ".join(["tenant_id = :tenant_id", *conditions])
+    row = session.one(f"SELECT COUNT(*) FROM audit_events WHERE {where}", parameters | {"tenant_id": tenant_id})
+    return int(row[0]) if row else 0
+
+
 def _entry(row: Row) -> AuditEntry:
     sequence, data = row
     try:

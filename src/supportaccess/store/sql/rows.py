@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from supportaccess.domain.attention import listed_at, urgency
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.domain.records import (
     AccessRequest,
@@ -67,9 +68,6 @@ DELETE = """
 """
 GET = f"SELECT {RECORD} FROM access_requests WHERE tenant_id = :tenant_id AND id = :id"
 
-NEVER = 253_402_300_800_000_000
-"""The year 10000: later than any deadline."""
-
 _actor = msgspec.json.Decoder(Actor)
 _mirror = msgspec.json.Decoder(Mirror)
 
@@ -127,10 +125,9 @@ def derived(record: AccessRequest) -> dict[str, object]:
     """Return the columns that follow from the record and exist for lists alone."""
     engineer = record.engineer or Engineer()
     actors = [actor.display_name for actor in (record.decided_by, record.ended_by) if actor is not None]
-    traces = (record.created_at, record.decided_at, record.starts_at, record.ended_at, record.updated_at)
     return {
-        "listed_at": to_microseconds(record.created_at or min(moment for moment in traces if moment is not None)),
-        "urgency": _urgency(record),
+        "listed_at": to_microseconds(listed_at(record)),
+        "urgency": urgency(record),
         "engineer_folded": fold(engineer.id, engineer.display_name),
         "search_folded": fold(
             record.support_request_id,
@@ -188,16 +185,6 @@ def _record_from(row: Row) -> AccessRequest:
         etag=row[25],
         mirror=_mirror.decode(mirror) if mirror else None,
     )
-
-
-def _urgency(record: AccessRequest) -> int:
-    match record.status:
-        case Status.PENDING:
-            return _stored(record.decide_by) or NEVER
-        case Status.APPROVED:
-            return _stored(record.expires_at) or NEVER
-        case _:
-            return -to_microseconds(record.ended_at or record.updated_at)
 
 
 def _stored(moment: datetime | None) -> int | None:

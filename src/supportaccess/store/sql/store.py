@@ -16,6 +16,7 @@ from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.times import Clock, system_clock, to_microseconds
 from supportaccess.store.protocol import (
     LARGEST_PAGE,
+    SHORTEST_PREFIX,
     AuditPage,
     AuditQuery,
     Imported,
@@ -71,8 +72,6 @@ _KEEP_ANSWER = """
     VALUES (:tenant_id, :caller, :key, :payload_hash, :answer, :at)
 """
 _FIRST_IDS = "SELECT first_request_id FROM source_events WHERE tenant_id = :tenant_id AND request_id = :request_id"
-
-SHORTEST_PREFIX = 4
 
 _records = msgspec.json.Decoder(list[AccessRequest])
 
@@ -226,6 +225,12 @@ class SqlStore:
         self._caller.require(Permission.READ_AUDIT)
         with self._engine.reading() as session:
             return log.read_log(session, self.tenant_id, query, _checked(top), cursor)
+
+    def audit_count(self, query: AuditQuery) -> int:
+        """Return how many audit entries there are."""
+        self._caller.require(Permission.READ_AUDIT)
+        with self._engine.reading() as session:
+            return log.count_log(session, self.tenant_id, query)
 
     def history(self, request_id: str) -> list[AuditEntry]:
         """Return the audit entries of one request, under every ID that it had."""
