@@ -28,6 +28,10 @@ from supportaccess.domain.records import AccessRequest, Side, Source, Status
 from supportaccess.store.protocol import RequestStore
 
 _PORTAL = "https://entra.microsoft.com"
+AT_MICROSOFT = (
+    "Recorded in this store. What Microsoft itself allows is decided in the Entra admin center: "
+    "Diagnose and solve problems > Microsoft Support Access Requests."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,7 @@ class Verb:
     act: Callable[[RequestStore, AccessRequest, str], AccessRequest]
     effect: Callable[[AccessRequest], str]
     stands: Callable[[AccessRequest], bool] = lambda _: True
+    afterword: str | None = None
 
 
 class Options(NamedTuple):
@@ -226,6 +231,8 @@ def _sum_up(context: Context, verb: Verb, outcome: _Outcome, asked: int) -> None
         )
     elif outcome.failed and asked > 1:
         context.streams.error(f"{len(outcome.decided)} of {asked} {verb.participle}, {len(outcome.failed)} failed.")
+    if outcome.decided and verb.afterword:
+        context.streams.note(verb.afterword, colour=Colour.DIM)
 
 
 def _named(record: AccessRequest) -> str:

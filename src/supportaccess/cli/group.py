@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from supportaccess.domain.errors import InvalidInput
+
 # Typer carries its own Click and has no public name for its base classes: these two are taken from what it returns.
 Command = TyperCommand | TyperGroup
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -75,8 +77,8 @@ class LazyGroup(TyperGroup):
         name = args[0]
         if name not in self._table and not name.startswith("-"):
             close = get_close_matches(name, self._table, n=1, cutoff=0.6)
-            meant = f" Did you mean {close[0]!r}?" if close else ""
-            raise typer.BadParameter(f"there is no command {name!r}.{meant}", ctx=ctx, param_hint="COMMAND")
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise InvalidInput(f"there is no command {name!r}{meant}", hint=f"{ctx.command_path} --help")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is Click's

@@ -7,7 +7,7 @@ import typer
 
 from supportaccess.cli import options
 from supportaccess.cli.context import Context
-from supportaccess.cli.deciding import Options, Verb, approving, decide
+from supportaccess.cli.deciding import AT_MICROSOFT, Options, Verb, approving, decide
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.ages import parse_duration, parse_time
 from supportaccess.domain.errors import InvalidInput
@@ -55,6 +55,7 @@ def approve(
         act=lambda store, record, key: store.approve(record.id, etag=record.etag, key=key, limit=limit, reason=reason),
         effect=lambda record: approving(record, limit, now),
         stands=lambda record: _stands(record, limit),
+        afterword=AT_MICROSOFT,
     )
     return decide(context, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
 
@@ -87,6 +88,7 @@ def reject(
         end=Status.REJECTED,
         act=lambda store, record, key: store.reject(record.id, etag=record.etag, key=key, reason=reason),
         effect=lambda _: "refused for good; the provider would have to ask again.",
+        afterword=AT_MICROSOFT,
     )
     return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
 
@@ -109,8 +111,8 @@ def revoke(
 ) -> int:
     """Revoke access that is open, before its time.
 
-    From then on this store says that the access is revoked. Of a cross-tenant request only the resource tenant can
-    revoke the access, and only its own record changes.
+    From then on this store says that the access is revoked; it cannot end what Microsoft itself allows. Of a
+    cross-tenant request only the resource tenant can revoke the access, and only its own record changes.
     """
     verb = Verb(
         infinitive="revoke",
@@ -118,7 +120,8 @@ def revoke(
         start=Status.APPROVED,
         end=Status.REVOKED,
         act=lambda store, record, key: store.revoke(record.id, etag=record.etag, key=key, reason=reason),
-        effect=lambda _: "the access ends at once, as far as this store is asked.",
+        effect=lambda _: "the access ends at once, for whoever asks this store.",
+        afterword=AT_MICROSOFT,
     )
     return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
 
