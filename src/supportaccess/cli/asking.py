@@ -19,7 +19,16 @@ def check_can_ask(context: Context, *, yes: bool, ids: Sequence[str] = ()) -> No
 def agreed(context: Context, question: str, *, yes: bool) -> bool:
     """Ask, unless `yes` settles it. Only a yes is one. Raises InvalidInput when nobody can be asked."""
     check_can_ask(context, yes=yes)
-    if yes or context.streams.confirm(question):
-        return True
-    context.streams.error("Nothing was changed.", colour=None)
-    return False
+    return yes or confirmed(context, question)
+
+
+def confirmed(context: Context, question: str) -> bool:
+    """Ask; say so when the answer is no, or Ctrl-C."""
+    try:
+        yes = context.streams.confirm(question)
+    except KeyboardInterrupt:
+        context.streams.error("\nNothing was changed.", colour=None)
+        raise
+    if not yes:
+        context.streams.error("Nothing was changed.", colour=None)
+    return yes

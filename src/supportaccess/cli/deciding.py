@@ -13,7 +13,7 @@ from datetime import datetime
 from types import FrameType
 from typing import NamedTuple
 
-from supportaccess.cli.asking import check_can_ask
+from supportaccess.cli.asking import check_can_ask, confirmed
 from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode, exit_code_of
 from supportaccess.cli.ids import expand, resolve
@@ -171,10 +171,7 @@ def _agreed(
     if not asks:
         return True
     count = "this request" if len(waiting) == 1 else f"these {len(waiting)} requests"
-    if streams.confirm(f"{verb.infinitive.capitalize()} {count}?"):
-        return True
-    streams.error("Nothing was changed.", colour=None)
-    return False
+    return confirmed(context, f"{verb.infinitive.capitalize()} {count}?")
 
 
 def _preview(context: Context, waiting: Sequence[AccessRequest]) -> None:

@@ -36,8 +36,8 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Default: table on a terminal, tsv in a pipe.",
-        metavar="|".join(Format),
+        help=f"{', '.join(Format)}. Default: table on a terminal, tsv in a pipe.",
+        metavar="FORMAT",
         show_default=False,
     ),
 ]

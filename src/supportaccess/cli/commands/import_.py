@@ -68,7 +68,9 @@ def import_export(
     tenant: options.Tenant = None,
     format: Annotated[  # noqa: A002 - the option's name
         Format | None,
-        typer.Option("--format", metavar="|".join(Format), help="Default: by its content.", show_default=False),
+        typer.Option(
+            "--format", metavar="FORMAT", help=f"{', '.join(Format)}. Default: by its content.", show_default=False
+        ),
     ] = None,
     dry_run: options.DryRun = False,
     output: options.Output = None,

@@ -1,0 +1,1 @@
+"""Readers of a provider's own record. `export` reads files; it is the place to begin."""
