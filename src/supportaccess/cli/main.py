@@ -102,7 +102,7 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place where one can be caught, so that no traceback is shown
         return _failed(context, error)
-    if type(result) is int and result == ExitCode.INTERRUPTED:  # Typer's word for Ctrl-C; a command's own is an ExitCode
+    if type(result) is int and result == ExitCode.INTERRUPTED:  # Ctrl-C, by Typer; a command's own is an ExitCode
         context.streams.error("Interrupted.")
     return int(result) if isinstance(result, int) else ExitCode.DONE
 

@@ -18,7 +18,7 @@ from supportaccess.domain.records import AccessRequest, Status
 @examples(
     ("For as long as was asked for", "supportaccess approve 3f2a"),
     ("For eight hours, with a reason", "supportaccess approve 3f2a --for 8h --reason 'outage of sign-in'"),
-    ("In a script", "supportaccess approve 2610070040001234 --until 2026-12-01T18:00:00Z --yes -o json"),
+    ("In a script", "supportaccess approve 2610070040001234 --for 2h --yes -o json"),
 )
 def approve(
     ctx: typer.Context,
@@ -62,7 +62,10 @@ def approve(
 
 @examples(
     ("Refuse", "supportaccess reject 3f2a --reason 'not our ticket'"),
-    ("Refuse everything that waits", "supportaccess list --pending --all -o ids | supportaccess reject - -y -r 'no'"),
+    (
+        "Refuse everything that waits",
+        "supportaccess list --pending --all -o ids \\\n    | supportaccess reject - --yes -r 'not ours'",
+    ),
 )
 def reject(
     ctx: typer.Context,
@@ -95,7 +98,10 @@ def reject(
 
 @examples(
     ("End one access", "supportaccess revoke 3f2a"),
-    ("End all that is open", "supportaccess list --active --all -o ids | supportaccess revoke - -y -r 'incident 42'"),
+    (
+        "End all that is open",
+        "supportaccess list --active --all -o ids \\\n    | supportaccess revoke - --yes -r 'incident 42'",
+    ),
     ("See first what it would do", "supportaccess revoke 3f2a --dry-run"),
 )
 def revoke(

@@ -34,7 +34,8 @@ _COUNTED = 100_000
     ("Who was let in, and whose access ended in the last 30 days", "supportaccess list --approved"),
     ("Fail a pipeline while anybody has access", "supportaccess list --active --fail-if-any"),
     ("Revoke everything that is open for one ticket",
-     "supportaccess list --active --support-request 2610070040001234 -o ids | supportaccess revoke - --yes -r closed"),
+     "supportaccess list --active --support-request 2610070040001234 -o ids \\\n"
+     "    | supportaccess revoke - --yes -r closed"),
     ("The last quarter for a spreadsheet", "supportaccess list --approved --since 90d --all -o csv > quarter.csv"),
 )  # fmt: skip
 def list_requests(

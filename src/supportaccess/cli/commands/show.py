@@ -151,7 +151,7 @@ def _page(context: Context, record: AccessRequest, history: Sequence[HistoryLine
     now, aliases = context.clock(), context.aliases()
     rows = [(name, _readable(name, value, now, aliases), origin) for name, value, origin in _fields(record)]
     name_width = max(len(name) for name, _, _ in rows)
-    room = max(20, context.streams.width - name_width - 14)
+    room = context.streams.width - name_width - 14
     for name, text, origin in rows:
         mark = "" if record.source is Source.STORE else f"{origin:<12}"
         first, *rest = _wrapped(text, room)
@@ -160,8 +160,12 @@ def _page(context: Context, record: AccessRequest, history: Sequence[HistoryLine
             yield f"{'':<{name_width + 2 + len(mark)}}{more}\n"
     yield "\nHistory\n"
     for line in history:
-        note = f"  {safe(line.note)}" if line.note else ""
-        yield f"  {local_time(line.time)}  {safe(line.what)} by {safe(line.who)}{note}\n"
+        note = f"; {safe(line.note)}" if line.note else ""
+        when = f"  {local_time(line.time)}  "
+        first, *rest = _wrapped(f"{safe(line.what)} by {safe(line.who)}{note}", context.streams.width - len(when))
+        yield f"{when}{first}\n"
+        for more in rest:
+            yield f"{'':<{len(when)}}{more}\n"
 
 
 def _readable(name: str, value: Any, now: datetime, aliases: dict[str, str]) -> str:
@@ -181,4 +185,4 @@ def _readable(name: str, value: Any, now: datetime, aliases: dict[str, str]) -> 
 def _wrapped(text: str, room: int) -> list[str]:
     from textwrap import wrap
 
-    return wrap(text, room, break_long_words=True, break_on_hyphens=False) or [""]
+    return wrap(text, max(room, 20), break_long_words=True, break_on_hyphens=False) or [""]

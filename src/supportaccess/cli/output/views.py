@@ -138,9 +138,9 @@ def _time_left(request: AccessRequest, now: datetime) -> str:
     """Return how long access or the time to decide still lasts, or how long ago it ended."""
     match request.status:
         case Status.PENDING:
-            return f"{_until(request.decide_by, now)} to decide" if request.decide_by else _UNKNOWN
+            return _until(request.decide_by, now) if request.decide_by else _UNKNOWN
         case Status.APPROVED:
-            return f"{_until(request.expires_at, now)} left" if request.expires_at else "no limit"
+            return _until(request.expires_at, now) if request.expires_at else "no limit"
         case _:
             return age(request.ended_at, now) if request.ended_at else _UNKNOWN
 
