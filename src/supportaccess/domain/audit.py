@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
+from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.records import AccessRequest, Actor, Status, Struct, canonical_json
 
 FORMAT_VERSION = 1
@@ -97,8 +98,8 @@ def entry_of(step: Step, sequence: int, idempotency_key: str | None) -> AuditEnt
 
 
 def encode_entry(entry: AuditEntry) -> bytes:
-    """Return the exact bytes that are hashed and kept. Raises ValueError above `LARGEST_ENTRY` bytes."""
+    """Return the exact bytes that are hashed and kept. Raises InvalidInput above `LARGEST_ENTRY` bytes."""
     data = canonical_json(entry)
     if len(data) > LARGEST_ENTRY:
-        raise ValueError(f"an audit entry of {len(data)} bytes is over the limit of {LARGEST_ENTRY}")
+        raise InvalidInput(f"an audit entry of {len(data):,} bytes is over the limit of {LARGEST_ENTRY:,}")
     return data

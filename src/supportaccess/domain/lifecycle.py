@@ -121,7 +121,8 @@ def fall_due(record: AccessRequest, now: datetime) -> Step | None:
 def raise_request(asked: NewRequest, caller: Caller, request_id: str, now: datetime) -> Step:
     """Create a pending request in the caller's tenant. Raises Forbidden, InvalidInput."""
     caller.require(Permission.RAISE)
-    resource_tenant = parse_tenant_id(asked.resource_tenant_id) if asked.resource_tenant_id else caller.tenant_id
+    elsewhere = asked.resource_tenant_id
+    resource_tenant = caller.tenant_id if elsewhere is None else parse_tenant_id(elsewhere)
     if asked.decide_by is not None and asked.decide_by <= now:
         raise InvalidInput("the deadline for the decision has already passed")
     if asked.requested_seconds is not None:
@@ -186,7 +187,7 @@ def approve(
             decided_by=caller.actor,
             decision_reason=reason,
             starts_at=now,
-            expires_at=_end_of(record, limit, now),
+            expires_at=end_of(record, limit, now),
             updated_at=now,
         )
     )
@@ -362,7 +363,8 @@ def _caller_in(tenant_id: str | None, caller: Caller, also: Iterable[Caller]) ->
     )
 
 
-def _end_of(record: AccessRequest, limit: Limit, now: datetime) -> datetime | None:
+def end_of(record: AccessRequest, limit: Limit, now: datetime) -> datetime | None:
+    """Return when access would end that is approved now. Raises InvalidInput, as for a limit longer than asked for."""
     if limit.seconds is not None and limit.until is not None:
         raise InvalidInput("give the limit as a duration or as a moment, not as both")
     if limit.until is not None:

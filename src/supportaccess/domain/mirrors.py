@@ -8,7 +8,7 @@ The result depends on the set of events alone, never on the order or the portion
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -85,6 +85,7 @@ class _Request:
     end_reason: str | None = None
     inferred: set[str] = field(default_factory=set)
     unplaced: int = 0
+    paired: bool = False
     partner_tenant_id: str | None = None
     partner_support_request_id: str | None = None
     joined_by: str | None = None
@@ -94,8 +95,15 @@ class _Request:
         return {event.activity for event in self.events if event.succeeded}
 
     @property
+    def joining(self) -> list[SourceEvent]:
+        """The events that tie it to the other tenant's half: the approval itself, where it was read."""
+        if self.starts_at is None:
+            return self.events
+        return [event for event in self.events if event.activity == Activity.APPROVAL_APPROVED and event.succeeded]
+
+    @property
     def support_request_id(self) -> str | None:
-        return next((event.support_request_id for event in self.events if event.support_request_id), None)
+        return _support_request(self.events)
 
     @property
     def correlation_ids(self) -> set[str]:
@@ -243,12 +251,20 @@ def rebuild(events: Iterable[SourceEvent]) -> list[Rebuilt]:
     ]
 
 
-def keep_partner(record: AccessRequest, earlier: AccessRequest) -> AccessRequest:
-    """Keep what an earlier join told of the other tenant, when this reader could not see that tenant's events."""
+def keep_partner(record: AccessRequest, earlier: AccessRequest, readable: Collection[str]) -> AccessRequest:
+    """Keep what an earlier join told of the other tenant, when that is not among the tenants this reader can see."""
     if earlier.mirror is None or record.mirror is None or earlier.mirror.joined_by is None or record.mirror.joined_by:
         return record
-    names = {"resource_tenant_id": "resourceTenantId", "support_request_tenant_id": "supportRequestTenantId"}
-    kept = {name: getattr(earlier, name) for name in names if getattr(record, name) is None}
+    if earlier.resource_tenant_id in readable and earlier.support_request_tenant_id in readable:
+        return record
+    names = {
+        "resource_tenant_id": "resourceTenantId",
+        "support_request_tenant_id": "supportRequestTenantId",
+        "support_request_id": "supportRequestId",
+    }
+    kept = {name: value for name in names if getattr(record, name) is None and (value := getattr(earlier, name))}
+    if not kept:
+        return record
     inferred = {*record.mirror.inferred, *(names[name] for name in kept)}
     mirror = replace(record.mirror, joined_by=earlier.mirror.joined_by, inferred=tuple(sorted(inferred)))
     return with_etag(replace(record, **kept, mirror=mirror))
@@ -340,19 +356,25 @@ def _clusters(events: Sequence[SourceEvent]) -> list[list[SourceEvent]]:
 
 def _join(requests: Sequence[_Request]) -> None:
     """Tie the approval in a resource tenant to the request in the support request tenant that it came from."""
-    approvals = sorted((r for r in requests if r.side is Side.RESOURCE), key=lambda r: _order(r.events[0]))
+    # Those whose approval was read go first, and each by that approval: what the support request tenant's record says
+    # must not depend on whether, or when, the resource tenant removed it.
+    approvals = sorted(
+        (r for r in requests if r.side is Side.RESOURCE), key=lambda r: (r.starts_at is None, _order(r.joining[0]))
+    )
     asked = sorted((r for r in requests if r.side is Side.SUPPORT_REQUEST), key=lambda r: _order(r.events[0]))
     for approval in approvals:
-        candidates = [r for r in asked if r.tenant_id != approval.tenant_id and r.partner_tenant_id is None]
-        by_correlation = [r for r in candidates if r.correlation_ids & approval.correlation_ids]
+        candidates = [r for r in asked if r.tenant_id != approval.tenant_id and not r.paired]
+        correlation_ids = {event.correlation_id for event in approval.joining if event.correlation_id}
+        by_correlation = [r for r in candidates if r.correlation_ids & correlation_ids]
         if by_correlation:
             _pair(by_correlation[-1], approval, "correlationId")
             continue
+        support_request_id = _support_request(approval.joining)
         by_number = [
             r
             for r in candidates
             if r.support_request_id
-            and r.support_request_id == approval.support_request_id
+            and r.support_request_id == support_request_id
             and r.decided_at is not None
             and r.status is Status.APPROVED
             and (approval.starts_at is None or r.decided_at <= approval.starts_at + _CLOCKS_APART)
@@ -363,6 +385,10 @@ def _join(requests: Sequence[_Request]) -> None:
 
 
 def _pair(asked: _Request, approval: _Request, joined_by: str) -> None:
-    asked.partner_tenant_id, approval.partner_tenant_id = approval.tenant_id, asked.tenant_id
+    asked.paired = True
+    approval.partner_tenant_id = asked.tenant_id
     approval.partner_support_request_id = asked.support_request_id
-    asked.joined_by = approval.joined_by = joined_by
+    approval.joined_by = joined_by
+    if approval.starts_at is not None:
+        asked.partner_tenant_id = approval.tenant_id
+        asked.joined_by = joined_by

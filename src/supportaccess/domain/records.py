@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
+from supportaccess.domain.errors import InvalidInput
+
 
 class Status(StrEnum):
     """Where a request stands. All but the first two are final."""
@@ -143,8 +145,12 @@ def canonical_json(value: object) -> bytes:
     """Encode as canonical JSON (RFC 8785).
 
     Holds for what this program hashes: ASCII member names, no floating-point numbers, integers within 2^53.
+    Raises InvalidInput for text that is not valid Unicode.
     """
-    return msgspec.json.encode(value, order="sorted")
+    try:
+        return msgspec.json.encode(value, order="sorted")
+    except UnicodeEncodeError:
+        raise InvalidInput("what was given is not valid Unicode text") from None
 
 
 def record_hash(record: AccessRequest) -> str:

@@ -1,6 +1,5 @@
 """One event of a provider's own record, as it was read from an export."""
 
-import hashlib
 import uuid
 from datetime import datetime
 
@@ -53,8 +52,3 @@ class SourceEvent(Struct, frozen=True, kw_only=True):
         if self.support_request_id:
             keys.append(f"support-request:{self.support_request_id}")
         return tuple(keys)
-
-
-def raw_hash(raw: str) -> bytes:
-    """Return the SHA-256 of an event's text."""
-    return hashlib.sha256(raw.encode()).digest()

@@ -3,11 +3,13 @@
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from supportaccess.domain.errors import StoreRefused
-from supportaccess.store.sql.migrations import KNOWN_VERSION
+from supportaccess.store.sql.engine import KNOWN_VERSION
 from supportaccess.store.sql.sqlite import SqliteEngine, explain
 
 
@@ -16,12 +18,10 @@ def open_embedded(path: Path) -> SqliteEngine:
 
     The file is for its owner alone (0600, its folder 0700). Raises StoreRefused for a newer or a damaged one.
     """
-    if not path.exists():
-        _create_private(path)
+    _create_private(path)
     engine = SqliteEngine(path)
     try:
-        version = schema_version(engine)
-        if version != KNOWN_VERSION:
+        if _usable_version(engine) != KNOWN_VERSION:
             _bring_up_to_date(engine)
     except BaseException:
         engine.close()
@@ -59,11 +59,16 @@ def back_up(engine: SqliteEngine, target: Path) -> None:
 
 
 def _create_private(path: Path) -> None:
+    """Make the file and its folders unless they are there.
+
+    Before SQLite opens it, so that it is never readable by others; SQLite gives its helper files the same rights.
+    """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made before SQLite opens it, so that it is never readable by others; SQLite gives its helper files the
-        # same rights.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
+        for folder in _missing(path.parent):
+            folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
+    except FileExistsError:
+        return
     except OSError as error:
         raise StoreRefused(
             f"the store {path} cannot be made: {error.strerror}",
@@ -71,18 +76,26 @@ def _create_private(path: Path) -> None:
         ) from None
 
 
-def _bring_up_to_date(engine: SqliteEngine) -> None:
-    from filelock import FileLock
+def _missing(folder: Path) -> list[Path]:
+    """Return the folders that are still to be made, outermost first."""
+    return [] if folder.is_dir() or folder == folder.parent else [*_missing(folder.parent), folder]
 
+
+def _usable_version(engine: SqliteEngine) -> int:
+    version = schema_version(engine)
+    if version > KNOWN_VERSION:
+        raise StoreRefused(
+            f"{engine.path} was made by a newer supportaccess (schema {version}; this one knows {KNOWN_VERSION})",
+            hint="pip install --upgrade supportaccess",
+        )
+    return version
+
+
+def _bring_up_to_date(engine: SqliteEngine) -> None:
     from supportaccess.store.sql.migrations import migrations
 
-    with FileLock(engine.path.with_suffix(".lock"), mode=stat.S_IRUSR | stat.S_IWUSR):
-        version = schema_version(engine)
-        if version > KNOWN_VERSION:
-            raise StoreRefused(
-                f"{engine.path} was made by a newer supportaccess (schema {version}; this one knows {KNOWN_VERSION})",
-                hint="pip install --upgrade supportaccess",
-            )
+    with _only_one(engine.path.with_suffix(".lock")):
+        version = _usable_version(engine)
         if 0 < version < KNOWN_VERSION:
             moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             back_up(engine, engine.path.with_name(f"{engine.path.stem}-schema-{version}-{moment}.db"))
@@ -97,3 +110,21 @@ def _bring_up_to_date(engine: SqliteEngine) -> None:
             if engine.connection.in_transaction:
                 engine.connection.execute("ROLLBACK")
             raise explain(error, engine.path) from error
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Keep other processes from migrating meanwhile."""
+    from filelock import FileLock
+
+    lock = FileLock(path, mode=stat.S_IRUSR | stat.S_IWUSR)
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise StoreRefused(
+            f"{path} cannot be made or locked: {error.strerror}", hint="The store's folder must be yours to write."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -118,7 +118,11 @@ class Imported(Struct, frozen=True, kw_only=True):
 
 
 class RequestStore(Protocol):
-    """The requests, decisions and audit log of one tenant, for one caller. Every method may raise StoreUnavailable."""
+    """The requests, decisions and audit log of one tenant, for one caller.
+
+    Every method may raise StoreUnavailable and StoreRefused, and InvalidInput for what no store can hold; every
+    mutation KeyReused for a key that was used for something else.
+    """
 
     @property
     def tenant_id(self) -> str:
@@ -140,7 +144,8 @@ class RequestStore(Protocol):
     def find(self, text: str, *, top: int) -> list[AccessRequest]:
         """Return up to `top` requests whose ID begins with the text or whose support request ID it is.
 
-        Of one support request, open requests come first, then the latest. Raises Forbidden.
+        A beginning has at least 4 characters; the earlier ID of a mirror finds it too. Of one support request, open
+        requests come first, then the latest. Raises Forbidden.
         """
         ...
 
@@ -167,7 +172,10 @@ class RequestStore(Protocol):
         ...
 
     def close(self, support_request_id: str, *, key: str) -> list[AccessRequest]:
-        """Close a support request and return its access requests that ended by it. Raises Forbidden, NotFound."""
+        """Close a support request and return its access requests that ended by it.
+
+        Raises Forbidden, NotFound, and Conflict when it is closed already.
+        """
         ...
 
     def audit_page(self, query: AuditQuery, *, top: int, cursor: str | None = None) -> AuditPage:
@@ -193,7 +201,10 @@ class RequestStore(Protocol):
     def import_events(
         self, events: Iterable[SourceEvent], *, key: str, details: Mapping[str, str | int], dry_run: bool = False
     ) -> Imported:
-        """Take a provider's events in, all or none, and bring the mirrors up to date. Raises Forbidden."""
+        """Take a provider's events in, all or none, and bring the mirrors up to date.
+
+        Raises Forbidden, and InvalidInput for an event of another tenant. A dry run keeps nothing, its key included.
+        """
         ...
 
     def source_events(self, request_id: str) -> Iterator[SourceEvent]:

@@ -1,6 +1,6 @@
 """Writes what the rules decided: rows and audit entries, in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from supportaccess.domain.audit import Step
 from supportaccess.domain.errors import Conflict
@@ -9,9 +9,9 @@ from supportaccess.store.sql.log import LogWriter
 from supportaccess.store.sql.rows import DELETE, INSERT, UPDATE, row_of
 
 
-def write_steps(engine: Engine, session: Session, steps: Sequence[Step], key: str | None) -> None:
-    """Write the rows and the audit entries of some steps within a transaction."""
-    writer = LogWriter(engine, session, [step.tenant_id for step in steps], key)
+def write_steps(engine: Engine, session: Session, steps: Sequence[Step], keys: Mapping[str, str]) -> None:
+    """Write the rows and the audit entries of some steps within a transaction. `keys` as for LogWriter."""
+    writer = LogWriter(engine, session, [step.tenant_id for step in steps], keys)
     for step in steps:
         write_row(session, step)
         writer.append(step)

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+KNOWN_VERSION = 1
+"""The schema version of this program: the number of its last migration."""
+
 Parameters = Mapping[str, object]
 Row = tuple[Any, ...]
 
@@ -37,7 +40,7 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A database. Sessions raise StoreUnavailable, StoreRefused or OutcomeUnknown."""
+    """A database. Sessions raise StoreUnavailable, StoreRefused, OutcomeUnknown, or InvalidInput for a parameter."""
 
     def reading(self) -> AbstractContextManager[Session]:
         """Open a session for reads; each statement sees what is committed."""
@@ -52,7 +55,7 @@ class Engine(Protocol):
         ...
 
     def lock_heads(self, session: Session, tenant_ids: Sequence[str]) -> list[Row]:
-        """Return `(tenant_id, size, frontier)` of the tenants' audit logs, locked until the transaction ends.
+        """Return `(tenant_id, size, root, frontier)` of the tenants' audit logs, locked until the transaction ends.
 
         A tenant without a log gets an empty one.
         """

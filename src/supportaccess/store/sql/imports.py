@@ -10,10 +10,12 @@ from msgspec.structs import replace
 
 from supportaccess.domain import mirrors
 from supportaccess.domain.audit import Activity, Step
+from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Caller, Permission
-from supportaccess.domain.records import AccessRequest, Actor
-from supportaccess.domain.source_events import SourceEvent, raw_hash
+from supportaccess.domain.records import AccessRequest, Actor, canonical_json
+from supportaccess.domain.source_events import SourceEvent
 from supportaccess.store.protocol import Imported
+from supportaccess.store.sql.answers import Answers
 from supportaccess.store.sql.changes import write_row
 from supportaccess.store.sql.engine import Engine, Row, Session
 from supportaccess.store.sql.log import LogWriter
@@ -45,16 +47,17 @@ _PLACE = """
     UPDATE source_events SET placed = 1, request_id = :request_id
     WHERE tenant_id = :tenant_id AND source = :source AND event_id = :event_id
 """
-_RAW_OF_IMPORT = """
-    SELECT raw FROM source_events WHERE tenant_id = :tenant_id AND import_id = :import_id ORDER BY event_id, source
+_OF_IMPORT = """
+    SELECT source, event_id, first_request_id, event, raw FROM source_events
+    WHERE tenant_id = :tenant_id AND import_id = :import_id ORDER BY event_id, source
 """
 _OF_REQUEST = "SELECT event, raw FROM source_events WHERE tenant_id = :tenant_id AND request_id = :request_id"
 
 _events = msgspec.json.Decoder(SourceEvent)
 
 
-class _DryRun(Exception):
-    """Takes the transaction of a dry run back."""
+class _TakenBack(Exception):
+    """Takes the transaction of a dry run, or of an import that was answered before, back."""
 
 
 def import_events(
@@ -69,31 +72,55 @@ def import_events(
 ) -> Imported:
     """Take the events of the first caller's tenant in, all or none, and rebuild the mirrors they touch.
 
-    The halves of a cross-tenant request are joined where both tenants are among the callers'. Nothing is written when
-    no event is new. A dry run does it all and takes it back.
+    The halves of a cross-tenant request are joined where both tenants are among the callers'. The log gets no entry
+    when no event is new. A dry run does it all and takes it back.
     """
     importing = _Importing(callers, now)
+    answers = Answers(importing.caller, key, Imported)
+    outcome = Imported()
     try:
         with engine.writing() as session:
-            importing.take(session, events)
+            payload = ["import", dict(details), importing.take(session, events)]
+            # Known only now: whether it is the same import shows when all of it was read.
+            known = None if dry_run else answers.known(session, payload)
+            if known is not None:
+                outcome = known
+                raise _TakenBack  # noqa: TRY301 - leaving the block by an exception is what rolls back
             if importing.new:
-                writer = LogWriter(engine, session, importing.tenant_ids, key)
+                writer = LogWriter(engine, session, importing.tenant_ids, {importing.caller.tenant_id: key})
                 writer.append(importing.step(session, details))
                 importing.rebuild(session, writer)
                 writer.finish()
+            outcome = importing.outcome()
             if dry_run:
-                raise _DryRun  # noqa: TRY301 - leaving the block by an exception is what rolls back
-    except _DryRun:
+                raise _TakenBack  # noqa: TRY301
+            answers.keep(session, payload, outcome, now)
+    except _TakenBack:
         pass
-    return importing.outcome()
+    return outcome
 
 
 def evidence_of(session: Session, tenant_id: str, import_id: str) -> str:
-    """Return the hash (SHA-256, hex) over the hashes of every raw event that an import brought, by event ID."""
+    """Return the hash (SHA-256, hex) over every event that an import brought, by event ID.
+
+    It covers the raw text and what was read from it, which the mirrors are rebuilt from: all that is never changed.
+    """
     digest = hashlib.sha256()
-    for (raw,) in session.each(_RAW_OF_IMPORT, {"tenant_id": tenant_id, "import_id": import_id}):
-        digest.update(raw_hash(raw))
+    for row in session.each(_OF_IMPORT, {"tenant_id": tenant_id, "import_id": import_id}):
+        for value in row:
+            digest.update(_hash(value))
     return digest.hexdigest()
+
+
+def _hash(value: object) -> bytes:
+    """Return the hash of a column's value, which differs for bytes and for the text that they encode."""
+    match value:
+        case str():
+            return hashlib.sha256(b"text:" + value.encode()).digest()
+        case bytes():
+            return hashlib.sha256(b"bytes:" + value).digest()
+        case _:
+            return hashlib.sha256(b"neither").digest()
 
 
 def events_of(session: Session, tenant_id: str, request_id: str) -> Iterator[SourceEvent]:
@@ -107,7 +134,7 @@ class _Importing:
     """One import under way."""
 
     def __init__(self, callers: Sequence[Caller], now: datetime) -> None:
-        self._caller = callers[0]
+        self.caller = callers[0]
         self._now = now
         self._import_id = str(uuid.uuid4())
         # A tenant's events are read for the mirrors of another only for somebody who may import into both.
@@ -128,9 +155,13 @@ class _Importing:
             requests_changed=self._requests_changed,
         )
 
-    def take(self, session: Session, events: Iterable[SourceEvent]) -> None:
-        """Keep the events that are not there yet."""
+    def take(self, session: Session, events: Iterable[SourceEvent]) -> str:
+        """Keep the events that are not there yet. Return the hash of them all."""
+        digest = hashlib.sha256()
         for event in events:
+            if event.tenant_id != self.caller.tenant_id:
+                raise InvalidInput(f"event {event.id} is of tenant {event.tenant_id}, not of {self.caller.tenant_id}")
+            digest.update(canonical_json(event))
             if not event.recognised:
                 self._unrecognised += 1
             told = replace(event, raw="")
@@ -155,14 +186,15 @@ class _Importing:
                 known = session.one(_KNOWN_EVENT, named)
                 if known is not None and not _same(_events.decode(known[0]), event):
                     self._differing += 1
+        return digest.hexdigest()
 
     def step(self, session: Session, details: Mapping[str, str | int]) -> Step:
         """Return the step that records the import itself."""
-        tenant_id = self._caller.tenant_id
+        tenant_id = self.caller.tenant_id
         return Step(
             tenant_id=tenant_id,
             activity=Activity.IMPORT,
-            actor=self._caller.actor,
+            actor=self.caller.actor,
             at=self._now,
             details={
                 **details,
@@ -174,7 +206,7 @@ class _Importing:
 
     def rebuild(self, session: Session, writer: LogWriter) -> None:
         """Rebuild every request that a new event belongs to."""
-        unplaced = {"tenant_id": self._caller.tenant_id, "import_id": self._import_id}
+        unplaced = {"tenant_id": self.caller.tenant_id, "import_id": self._import_id}
         while rows := session.all(_NEXT_UNPLACED, unplaced):
             done: set[str] = set()
             for row in rows:
@@ -217,7 +249,9 @@ class _Importing:
                 earlier[event.tenant_id, request_id] = record_from(row)
                 mirror = place.get((event.tenant_id, event.id))
                 if mirror is not None:
-                    mirror.record = mirrors.keep_partner(mirror.record, record_from(row))
+                    mirror.record = mirrors.keep_partner(
+                        mirror.record, earlier[event.tenant_id, request_id], self.tenant_ids
+                    )
         remaining = {(mirror.tenant_id, mirror.record.id) for mirror in rebuilt}
         for (tenant_id, request_id), record in earlier.items():
             if (tenant_id, request_id) not in remaining:
@@ -239,9 +273,9 @@ class _Importing:
         before: AccessRequest | None,
         after: AccessRequest | None,
     ) -> None:
-        own = tenant_id == self._caller.tenant_id
+        own = tenant_id == self.caller.tenant_id
         # The other tenant's log says that its mirror changed, not who in this tenant's directory imported.
-        actor = self._caller.actor if own else Actor(kind=self._caller.actor.kind)
+        actor = self.caller.actor if own else Actor(kind=self.caller.actor.kind)
         step = Step(tenant_id=tenant_id, activity=activity, actor=actor, at=self._now, before=before, after=after)
         write_row(session, step)
         writer.append(step)

@@ -5,65 +5,73 @@ expired, whether a sweep has written that down or not. So a list is a UNION ALL 
 of its meanings, and each a walk along an index that stops at the page's end. Pages go by key, never by offset.
 """
 
-from functools import cache
-from typing import NamedTuple
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.records import FINAL, WAS_APPROVED, Status
-from supportaccess.domain.times import Clock, to_microseconds
+from supportaccess.domain.times import to_microseconds
 from supportaccess.store.protocol import Order, RequestQuery
 from supportaccess.store.sql.rows import RECORD, anywhere
+
+_STATEMENTS_KEPT = 256
+_Stored = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """The key of the last row of a page, in the list's order."""
 
     order: Order
-    group: int
-    key: int
-    listed_at: int
+    group: Annotated[int, msgspec.Meta(ge=0, le=2)]
+    key: _Stored
+    listed_at: _Stored
     id: str
 
 
 class _Arm(NamedTuple):
-    """Rows of one stored status in one meaning. `key` orders them by attention within their group."""
+    """Rows of one stored status in one meaning. `key` orders them by attention within their group.
+
+    Few rows of a `narrow` arm's status meet its condition: it is searched by that, whatever the order.
+    """
 
     status: Status
     condition: str
     group: int
-    key: str = "urgency"
+    key: str = "{urgency}"
     direction: str = "ASC"
+    narrow: bool = False
 
 
 _OPEN_ARMS = {
-    Status.PENDING: _Arm(Status.PENDING, "status = 'pending' AND urgency > :now", 0),
-    Status.APPROVED: _Arm(Status.APPROVED, "status = 'approved' AND urgency > :now", 1),
+    Status.PENDING: _Arm(Status.PENDING, "status = 'pending' AND {urgency} > :now", 0),
+    Status.APPROVED: _Arm(Status.APPROVED, "status = 'approved' AND {urgency} > :now", 1),
 }
 _FINAL_ARMS = {status: _Arm(status, f"status = '{status}'", 2) for status in sorted(FINAL)}
 # What the clock ended and no sweep has written down yet. Their urgency is the end itself, not minus the end.
 _UNSWEPT_ARMS = {
-    Status.LAPSED: _Arm(Status.LAPSED, "status = 'pending' AND urgency <= :now", 2, "-urgency", "DESC"),
-    Status.EXPIRED: _Arm(Status.EXPIRED, "status = 'approved' AND urgency <= :now", 2, "-urgency", "DESC"),
+    Status.LAPSED: _Arm(Status.LAPSED, "status = 'pending' AND {urgency} <= :now", 2, "-{urgency}", "DESC", True),
+    Status.EXPIRED: _Arm(Status.EXPIRED, "status = 'approved' AND {urgency} <= :now", 2, "-{urgency}", "DESC", True),
 }
+_COLUMNS = {"urgency": "urgency", "listed_at": "listed_at"}
 _FILTERS = {
     "support_request_id": "support_request_id = :support_request_id",
     "resource_tenant_id": "resource_tenant_id = :resource_tenant_id",
     "engineer": "engineer_folded LIKE :engineer ESCAPE '\\'",
     "search": "search_folded LIKE :search ESCAPE '\\'",
-    "since": "listed_at >= :since",
-    "until": "listed_at < :until",
+    "since": "{listed_at} >= :since",
+    "until": "{listed_at} < :until",
 }
 
 
 class Listing:
     """A query at one moment: its statements and their parameters."""
 
-    def __init__(self, query: RequestQuery, tenant_id: str, clock: Clock) -> None:
+    def __init__(self, query: RequestQuery, tenant_id: str, now: datetime) -> None:
         self._query = query
-        now = clock()
         statuses, approved_access = query.statuses, query.approved_access
         if not statuses and not approved_access:
             statuses = frozenset(Status)
@@ -76,8 +84,8 @@ class Listing:
             "ended_since": to_microseconds(now - APPROVED_ACCESS_KEPT),
             "support_request_id": query.support_request_id,
             "resource_tenant_id": query.resource_tenant_id,
-            "engineer": query.engineer and anywhere(query.engineer),
-            "search": query.search and anywhere(query.search),
+            "engineer": None if query.engineer is None else anywhere(query.engineer),
+            "search": None if query.search is None else anywhere(query.search),
             "since": query.since and to_microseconds(query.since),
             "until": query.until and to_microseconds(query.until),
         }
@@ -113,24 +121,24 @@ def _read_cursor(text: str, order: Order) -> Cursor:
     return cursor
 
 
-@cache
+@lru_cache(_STATEMENTS_KEPT)
 def _arms(statuses: frozenset[Status], approved: frozenset[Status]) -> tuple[_Arm, ...]:
     """Return the arms of the statuses, and of those that only count for 30 days after the end of access."""
     arms = [_OPEN_ARMS[status] for status in sorted((statuses | approved) - FINAL)]
     arms += [_FINAL_ARMS[status] for status in sorted(statuses & FINAL)]
     arms += [arm for status, arm in _UNSWEPT_ARMS.items() if status in statuses]
     for status in sorted(approved & FINAL):
-        arms.append(_since(_FINAL_ARMS[status], "urgency <= -:ended_since"))
+        arms.append(_since(_FINAL_ARMS[status], "{urgency} <= -:ended_since"))
         if status in _UNSWEPT_ARMS:
-            arms.append(_since(_UNSWEPT_ARMS[status], "urgency >= :ended_since"))
+            arms.append(_since(_UNSWEPT_ARMS[status], "{urgency} >= :ended_since"))
     return tuple(arms)
 
 
 def _since(arm: _Arm, condition: str) -> _Arm:
-    return arm._replace(condition=f"{arm.condition} AND {condition}")
+    return arm._replace(condition=f"{arm.condition} AND {condition}", narrow=True)
 
 
-@cache
+@lru_cache(_STATEMENTS_KEPT)
 def _page(
     statuses: frozenset[Status],
     approved: frozenset[Status],
@@ -152,34 +160,51 @@ def _page(
 
 
 def _arm_by_attention(arm: _Arm, filters: tuple[str, ...], after_group: int | None) -> str:
-    after = f"({arm.key}, listed_at, id) > (:key, :listed_at, :id)" if after_group == arm.group else None
-    return _select(arm, filters, after, f"{arm.group}", arm.key, f"urgency {arm.direction}, listed_at, id")
-
-
-def _arm_by_time(arm: _Arm, filters: tuple[str, ...], order: Order, after_group: int | None) -> str:
-    newest = order is Order.NEWEST
-    comparison, direction = ("<", "DESC") if newest else (">", "ASC")
-    after = None if after_group is None else f"(listed_at, id) {comparison} (:listed_at, :id)"
-    return _select(arm, filters, after, "0", "listed_at", f"listed_at {direction}, id {direction}")
-
-
-def _select(arm: _Arm, filters: tuple[str, ...], after: str | None, group: str, key: str, order_by: str) -> str:
-    return (
-        f"SELECT {RECORD}, {group} AS list_group, {key} AS list_key, listed_at AS list_time"
-        f" FROM access_requests WHERE {_where(arm, filters, after)} ORDER BY {order_by} LIMIT :top"
+    indexed = _indexed(filters, "urgency")
+    key, urgency = arm.key.format(**indexed), indexed["urgency"]
+    after = f"({key}, listed_at, id) > (:key, :listed_at, :id)" if after_group == arm.group else None
+    where = _where(arm, filters, indexed, after)
+    return _select(
+        where, f"{arm.group}", arm.key.format(urgency="urgency"), f"{urgency} {arm.direction}, listed_at, id"
     )
 
 
-def _where(arm: _Arm, filters: tuple[str, ...], after: str | None = None) -> str:
-    conditions = ["tenant_id = :tenant_id", arm.condition, *(_FILTERS[name] for name in filters)]
+def _arm_by_time(arm: _Arm, filters: tuple[str, ...], order: Order, after_group: int | None) -> str:
+    comparison, direction = ("<", "DESC") if order is Order.NEWEST else (">", "ASC")
+    indexed = _indexed(filters, "urgency" if arm.narrow else "listed_at")
+    listed_at = indexed["listed_at"]
+    after = None if after_group is None else f"({listed_at}, id) {comparison} (:listed_at, :id)"
+    where = _where(arm, filters, indexed, after)
+    return _select(where, "0", "listed_at", f"{listed_at} {direction}, id {direction}")
+
+
+def _indexed(filters: tuple[str, ...], column: str) -> dict[str, str]:
+    """Return how the columns are written, so that an arm is read along the index that stops soonest.
+
+    SQLite has no statistics here and would take any index that saves a sort; `+ 0` tells it that it cannot. A
+    support request has few rows: they are looked up by it, and sorted.
+    """
+    by = None if "support_request_id" in filters else column
+    return {name: name if name == by else f"{name} + 0" for name in ("urgency", "listed_at")}
+
+
+def _select(where: str, group: str, key: str, order_by: str) -> str:
+    return (
+        f"SELECT {RECORD}, {group} AS list_group, {key} AS list_key, listed_at AS list_time"
+        f" FROM access_requests WHERE {where} ORDER BY {order_by} LIMIT :top"
+    )
+
+
+def _where(arm: _Arm, filters: tuple[str, ...], columns: dict[str, str], after: str | None = None) -> str:
+    conditions = [condition.format(**columns) for condition in (arm.condition, *(_FILTERS[name] for name in filters))]
     if after is not None:
         conditions.append(after)
-    return " AND ".join(conditions)
+    return " AND ".join(["tenant_id = :tenant_id", *conditions])
 
 
-@cache
+@lru_cache(_STATEMENTS_KEPT)
 def _count(statuses: frozenset[Status], approved: frozenset[Status], filters: tuple[str, ...]) -> str:
     arms = " UNION ALL ".join(
-        f"SELECT 1 FROM access_requests WHERE {_where(arm, filters)}" for arm in _arms(statuses, approved)
+        f"SELECT 1 FROM access_requests WHERE {_where(arm, filters, _COLUMNS)}" for arm in _arms(statuses, approved)
     )
     return f"SELECT COUNT(*) FROM (SELECT 1 FROM ({arms}) AS arms LIMIT :top) AS counted"

@@ -1,6 +1,6 @@
 """Writes and reads the audit log of each tenant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -25,20 +25,23 @@ _entries = msgspec.json.Decoder(AuditEntry)
 
 
 class LogWriter:
-    """Appends entries to tenants' logs within one transaction; `finish` moves the heads."""
+    """Appends entries to tenants' logs within one transaction; `finish` moves the heads.
 
-    def __init__(self, engine: Engine, session: Session, tenant_ids: Iterable[str], key: str | None) -> None:
+    `keys` are the idempotency keys by tenant: a key is its caller's, and no other tenant's log tells it.
+    """
+
+    def __init__(self, engine: Engine, session: Session, tenant_ids: Iterable[str], keys: Mapping[str, str]) -> None:
         self._session = session
-        self._key = key
+        self._keys = keys
         # One order for everybody, so that two writers of the same two tenants never wait for each other.
         locked = engine.lock_heads(session, sorted(set(tenant_ids)))
-        self._frontiers = {tenant_id: Frontier.from_bytes(size, frontier) for tenant_id, size, frontier in locked}
+        self._frontiers = {tenant_id: _frontier(tenant_id, size, root, data) for tenant_id, size, root, data in locked}
         self._moved: set[str] = set()
 
     def append(self, step: Step) -> None:
         """Write the entry of a step."""
         frontier = self._frontiers[step.tenant_id]
-        entry = entry_of(step, frontier.size, self._key)
+        entry = entry_of(step, frontier.size, self._keys.get(step.tenant_id))
         data = encode_entry(entry)
         leaf = leaf_hash(data)
         self._session.run(
@@ -74,11 +77,32 @@ def filter_columns(entry: AuditEntry) -> dict[str, object]:
 
 
 def read_head(session: Session, tenant_id: str) -> tuple[LogHead, bytes]:
-    """Return the stored head of a tenant's log, and its frontier."""
+    """Return the stored head of a tenant's log, and its frontier. Raises StoreRefused for what is no head."""
     row = session.one(_HEAD, {"tenant_id": tenant_id})
     if row is None or row[0] == 0:
         return LogHead(size=0, root=EMPTY_ROOT.hex()), b""
-    return LogHead(size=row[0], root=row[1].hex()), row[2]
+    size, root, frontier = row
+    if not (isinstance(size, int) and isinstance(root, bytes) and isinstance(frontier, bytes)):
+        raise _broken_head(tenant_id)
+    return LogHead(size=size, root=root.hex()), frontier
+
+
+def _frontier(tenant_id: str, size: int, root: bytes, data: bytes) -> Frontier:
+    """Return the right edge of a log, to be gone on from. Raises StoreRefused rather than seal what does not hold."""
+    try:
+        frontier = Frontier.from_bytes(size, data)
+        if size and frontier.root() != root:
+            raise _broken_head(tenant_id)
+    except (ValueError, TypeError, AttributeError):
+        raise _broken_head(tenant_id) from None
+    return frontier
+
+
+def _broken_head(tenant_id: str) -> StoreRefused:
+    return StoreRefused(
+        f"the head of the audit log of tenant {tenant_id} is not as this program left it",
+        hint="supportaccess audit verify",
+    )
 
 
 def read_log(session: Session, tenant_id: str, query: AuditQuery, top: int, cursor: str | None) -> AuditPage:
@@ -106,7 +130,7 @@ def _entry(row: Row) -> AuditEntry:
     sequence, data = row
     try:
         return _entries.decode(data)
-    except (msgspec.MsgspecError, TypeError) as error:
+    except (msgspec.MsgspecError, TypeError, RecursionError) as error:
         raise StoreRefused(
             f"entry {sequence} of the audit log is not as this program left it: {error}",
             hint="supportaccess audit verify",

@@ -18,8 +18,9 @@ _FALLEN_DUE = f"""
     WHERE status IN ('pending', 'approved') AND urgency <= :now
     ORDER BY urgency, id LIMIT {_AT_ONCE}
 """
-_ANY_FALLEN_DUE = """
-    SELECT 1 FROM access_requests WHERE status IN ('pending', 'approved') AND urgency <= :now LIMIT 1
+_ANYTHING_TO_DO = """
+    SELECT 1 FROM access_requests WHERE status IN ('pending', 'approved') AND urgency <= :now
+    UNION ALL SELECT 1 FROM idempotency WHERE at < :before LIMIT 1
 """
 _FORGET_ANSWERS = "DELETE FROM idempotency WHERE at < :before"
 _TENANTS = """
@@ -43,20 +44,21 @@ class TenantCounts(Struct, frozen=True, kw_only=True):
 def sweep(engine: Engine, clock: Clock) -> int:
     """Write down what the clock ended, each dated with the limit itself, and return how many requests that were.
 
-    Statuses do not wait for it: it makes the audit log complete.
+    Statuses do not wait for it: it makes the audit log complete. Answers to old idempotency keys are forgotten.
     """
     swept = 0
     while True:
         now = clock()
+        moments = {"now": to_microseconds(now), "before": to_microseconds(now - ANSWERS_KEPT)}
         with engine.reading() as session:
-            if session.one(_ANY_FALLEN_DUE, {"now": to_microseconds(now)}) is None:
+            if session.one(_ANYTHING_TO_DO, moments) is None:
                 return swept
         with engine.writing() as session:
-            rows = session.all(_FALLEN_DUE, {"now": to_microseconds(now)})
+            rows = session.all(_FALLEN_DUE, moments)
             steps = [step for row in rows if (step := lifecycle.fall_due(record_from(row), now)) is not None]
-            write_steps(engine, session, steps, None)
-            swept += len(steps)
-            session.run(_FORGET_ANSWERS, {"before": to_microseconds(now - ANSWERS_KEPT)})
+            write_steps(engine, session, steps, {})
+            session.run(_FORGET_ANSWERS, moments)
+        swept += len(steps)
         if not steps:
             return swept
 

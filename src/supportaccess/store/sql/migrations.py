@@ -3,9 +3,6 @@
 import re
 from importlib import resources
 
-KNOWN_VERSION = 1
-"""The schema version of this program: the number of its last migration."""
-
 _NUMBERED = re.compile(r"(\d{4})_\w+\.sql")
 
 

@@ -47,6 +47,19 @@ _RECORD_COLUMNS = (
     "etag",
     "mirror",
 )
+_NUMBER_COLUMNS = frozenset(
+    {
+        "created_at",
+        "decide_by",
+        "requested_seconds",
+        "decided_at",
+        "starts_at",
+        "expires_at",
+        "ended_at",
+        "updated_at",
+    }
+)
+_TYPES = tuple((int if name in _NUMBER_COLUMNS else str, type(None)) for name in _RECORD_COLUMNS)
 _DERIVED_COLUMNS = ("listed_at", "urgency", "engineer_folded", "search_folded")
 
 RECORD = ", ".join(_RECORD_COLUMNS)
@@ -136,7 +149,8 @@ def derived(record: AccessRequest) -> dict[str, object]:
             engineer.display_name,
             record.reason,
             record.decision_reason,
-            record.end_reason,
+            # The clock's reason is not stored before a sweep, so it is not searched after one either.
+            None if record.status in {Status.LAPSED, Status.EXPIRED} else record.end_reason,
             *actors,
         ),
     }
@@ -149,13 +163,17 @@ def record_from(row: Row) -> AccessRequest:
     """
     try:
         return _record_from(row)
-    except (ValueError, TypeError, OverflowError, msgspec.MsgspecError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise StoreRefused(
             f"access request {row[0]} is not as this program left it: {error}", hint="supportaccess audit verify"
         ) from error
 
 
 def _record_from(row: Row) -> AccessRequest:
+    # A column of SQLite holds whatever was put there.
+    for name, value, types in zip(_RECORD_COLUMNS, row, _TYPES, strict=False):
+        if type(value) not in types:
+            raise TypeError(f"{name} is of the wrong type")
     engineer_id, engineer_name, decided_by, ended_by, mirror = row[10], row[11], row[17], row[22], row[26]
     return AccessRequest(
         id=row[0],

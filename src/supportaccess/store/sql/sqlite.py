@@ -5,7 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from supportaccess.domain.errors import OutcomeUnknown, StoreRefused, StoreUnavailable, SupportAccessError
+from supportaccess.domain.errors import (
+    InvalidInput,
+    OutcomeUnknown,
+    StoreRefused,
+    StoreUnavailable,
+    SupportAccessError,
+)
 from supportaccess.store.sql.engine import Parameters, Row, Session
 
 _SECONDS_TO_WAIT = 60.0
@@ -13,7 +19,7 @@ _EMPTY_HEAD = """
     INSERT INTO audit_log_heads (tenant_id, size, root, frontier) VALUES (:tenant_id, 0, x'', x'')
     ON CONFLICT DO NOTHING
 """
-_HEAD = "SELECT tenant_id, size, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
+_HEAD = "SELECT tenant_id, size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
 
 
 class SqliteEngine:
@@ -34,9 +40,13 @@ class SqliteEngine:
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
-        """Open a session whose reads all see the store at one moment."""
-        with self._transaction("BEGIN"):
-            yield self._session
+        """Open a session whose reads all see the store at one moment. Text that is not UTF-8 comes as bytes."""
+        self.connection.text_factory = _text_or_bytes
+        try:
+            with self._transaction("BEGIN"):
+                yield self._session
+        finally:
+            self.connection.text_factory = str
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -111,6 +121,17 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise explain(error, path) from error
+    except OverflowError:
+        raise InvalidInput("a number that was given is larger than any store can hold") from None
+    except UnicodeEncodeError:
+        raise InvalidInput("a text that was given is not valid Unicode") from None
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def explain(error: sqlite3.Error, path: Path) -> SupportAccessError:
@@ -149,10 +170,11 @@ def explain(error: sqlite3.Error, path: Path) -> SupportAccessError:
 
 
 def _explain_commit(error: sqlite3.Error, path: Path) -> SupportAccessError:
-    explained = explain(error, path)
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+    code = getattr(error, "sqlite_errorcode", 0)
+    # What could not be written is not there; what was written and could not be synced may be.
+    if code & 0xFF == sqlite3.SQLITE_IOERR and code != sqlite3.SQLITE_IOERR_WRITE:
         return OutcomeUnknown(
             f"{path} could not be synced ({error}): it is not known whether the change was kept",
             hint="supportaccess audit log shows whether it was.",
         )
-    return explained
+    return explain(error, path)

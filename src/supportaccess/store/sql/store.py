@@ -1,17 +1,14 @@
-"""The request store on SQL."""
+"""The request store on SQL. What only imports and verification need is loaded by them: each list would wait for it."""
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-import msgspec
-
 from supportaccess.domain import lifecycle
 from supportaccess.domain.audit import AuditEntry, Step
-from supportaccess.domain.errors import Conflict, InvalidInput, KeyReused, NotFound
+from supportaccess.domain.errors import Conflict, InvalidInput, NotFound
 from supportaccess.domain.lifecycle import Limit, NewRequest
 from supportaccess.domain.permissions import Caller, Permission
-from supportaccess.domain.records import AccessRequest, Side, canonical_json
+from supportaccess.domain.records import AccessRequest, Side
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.times import Clock, system_clock, to_microseconds
 from supportaccess.store.protocol import (
@@ -25,7 +22,8 @@ from supportaccess.store.protocol import (
     RequestQuery,
     Verification,
 )
-from supportaccess.store.sql import imports, log, verify
+from supportaccess.store.sql import log
+from supportaccess.store.sql.answers import Answers
 from supportaccess.store.sql.changes import write_steps
 from supportaccess.store.sql.engine import Engine, Session
 from supportaccess.store.sql.lists import Listing
@@ -39,8 +37,10 @@ _FIND = f"""
     ) AS by_id
     UNION ALL
     SELECT * FROM (
-        SELECT {RECORD}, CASE WHEN urgency > :now THEN 0 ELSE 1 END, -listed_at FROM access_requests
+        SELECT {RECORD}, CASE WHEN status IN ('pending', 'approved') AND urgency > :now THEN 0 ELSE 1 END, -listed_at
+        FROM access_requests
         WHERE tenant_id = :tenant_id AND support_request_id = :support_request_id
+        AND NOT (id >= :text AND id < :text || 'g' AND length(:text) >= :shortest)
         ORDER BY 28, 29 LIMIT :top
     ) AS by_support_request
     ORDER BY open_last, list_time, id
@@ -64,16 +64,7 @@ _SET_SUPPORT_REQUEST_STATE = """
     INSERT INTO support_requests (tenant_id, id, state) VALUES (:tenant_id, :id, :state)
     ON CONFLICT (tenant_id, id) DO UPDATE SET state = :state
 """
-_ANSWER = """
-    SELECT payload_hash, answer FROM idempotency WHERE tenant_id = :tenant_id AND caller = :caller AND key = :key
-"""
-_KEEP_ANSWER = """
-    INSERT INTO idempotency (tenant_id, caller, key, payload_hash, answer, at)
-    VALUES (:tenant_id, :caller, :key, :payload_hash, :answer, :at)
-"""
 _FIRST_IDS = "SELECT first_request_id FROM source_events WHERE tenant_id = :tenant_id AND request_id = :request_id"
-
-_records = msgspec.json.Decoder(list[AccessRequest])
 
 
 class SqlStore:
@@ -96,7 +87,8 @@ class SqlStore:
         """Return a page of requests."""
         self._caller.require(Permission.READ_REQUESTS)
         top = _checked(top)
-        listing = Listing(query, self.tenant_id, self._clock)
+        now = self._clock()
+        listing = Listing(query, self.tenant_id, now)
         statement, parameters = listing.page(top + 1, cursor)
         with self._engine.reading() as session:
             rows = session.all(statement, parameters)
@@ -104,13 +96,12 @@ class SqlStore:
         if len(rows) > top:
             last = rows[top - 1]
             following = listing.cursor_at(last[RECORD_WIDTH : RECORD_WIDTH + 3], last[0])
-        now = self._clock()
         return Page(value=[lifecycle.as_of(record_from(row), now) for row in rows[:top]], next=following)
 
     def count(self, query: RequestQuery, *, at_most: int) -> int:
         """Return how many requests there are, no further than `at_most`."""
         self._caller.require(Permission.READ_REQUESTS)
-        statement, parameters = Listing(query, self.tenant_id, self._clock).count(at_most)
+        statement, parameters = Listing(query, self.tenant_id, self._clock()).count(at_most)
         with self._engine.reading() as session:
             row = session.one(statement, parameters)
         return 0 if row is None else int(row[0])
@@ -255,25 +246,31 @@ class SqlStore:
 
     def verify(self) -> Verification:
         """Hold the audit log against everything it vouches for."""
+        from supportaccess.store.sql.verify import verify
+
         self._caller.require(Permission.READ_AUDIT)
         with self._engine.snapshot() as session:
-            return verify.verify(session, self.tenant_id)
+            return verify(session, self.tenant_id)
 
     def import_events(
         self, events: Iterable[SourceEvent], *, key: str, details: Mapping[str, str | int], dry_run: bool = False
     ) -> Imported:
         """Take a provider's events in."""
+        from supportaccess.store.sql.imports import import_events
+
         self._caller.require(Permission.WRITE_SOURCE_EVENTS)
         callers = [self._caller, *self._also]
-        return imports.import_events(
+        return import_events(
             self._engine, events, callers=callers, key=key, details=details, dry_run=dry_run, now=self._clock()
         )
 
     def source_events(self, request_id: str) -> Iterator[SourceEvent]:
         """Return the events that a mirror was rebuilt from."""
+        from supportaccess.store.sql.imports import events_of
+
         self._caller.require(Permission.READ_REQUESTS)
         with self._engine.reading() as session:
-            yield from imports.events_of(session, self.tenant_id, request_id)
+            yield from events_of(session, self.tenant_id, request_id)
 
     def _fetch(self, session: Session, request_id: str) -> AccessRequest:
         row = session.one(GET, {"tenant_id": self.tenant_id, "id": request_id})
@@ -303,39 +300,19 @@ class SqlStore:
 
     def _change(self, key: str, payload: Sequence[object], act: Callable[[Session], list[Step]]) -> list[AccessRequest]:
         """Do it once for the key: rows, entries and the answer in one transaction."""
-        idempotency = {
-            "tenant_id": self.tenant_id,
-            "caller": _caller_key(self._caller),
-            "key": _checked_key(key),
-            "payload_hash": hashlib.sha256(canonical_json(payload)).digest(),
-        }
+        answers = Answers(self._caller, key, list[AccessRequest])
         with self._engine.writing() as session:
-            known = session.one(_ANSWER, idempotency)
+            known = answers.known(session, payload)
             if known is not None:
-                if known[0] != idempotency["payload_hash"]:
-                    raise KeyReused("this idempotency key was used for something else")
-                return _records.decode(known[1])
+                return known
             steps = act(session)
-            write_steps(self._engine, session, steps, key)
+            write_steps(self._engine, session, steps, {self.tenant_id: key})
             answer = [step.after for step in steps if step.after is not None and step.tenant_id == self.tenant_id]
-            session.run(
-                _KEEP_ANSWER,
-                idempotency | {"answer": msgspec.json.encode(answer), "at": to_microseconds(self._clock())},
-            )
+            answers.keep(session, payload, answer, self._clock())
         return answer
-
-
-def _caller_key(caller: Caller) -> str:
-    return f"{caller.actor.kind}:{caller.actor.object_id or ''}"
 
 
 def _checked(top: int) -> int:
     if not 1 <= top <= LARGEST_PAGE:
         raise InvalidInput(f"a page has 1 to {LARGEST_PAGE:,} rows, not {top:,}")
     return top
-
-
-def _checked_key(key: str) -> str:
-    if not (1 <= len(key) <= 128 and key.isascii() and key.isprintable()):
-        raise InvalidInput("an idempotency key has 1 to 128 printable ASCII characters")
-    return key

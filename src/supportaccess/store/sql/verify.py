@@ -4,9 +4,9 @@ import msgspec
 
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.errors import StoreRefused
-from supportaccess.domain.merkle import Frontier, leaf_hash
+from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from supportaccess.domain.records import AccessRequest, record_hash
-from supportaccess.store.protocol import Finding, Verdict, Verification
+from supportaccess.store.protocol import Finding, LogHead, Verdict, Verification
 from supportaccess.store.sql.engine import Row, Session
 from supportaccess.store.sql.imports import evidence_of
 from supportaccess.store.sql.log import filter_columns, read_head
@@ -46,11 +46,7 @@ class _Verifying:
 
     def outcome(self) -> Verification:
         entries = self._read_log()
-        head, frontier = read_head(self._session, self._tenant["tenant_id"])
-        if head.size != self._frontier.size or head.root != self._frontier.root().hex():
-            self._against_head(entries, head.size)
-        elif frontier != self._frontier.to_bytes():
-            self._find(Verdict.ALTERED, "the stored right edge of the tree does not fit its entries")
+        head = self._check_head(entries)
         records = self._read_records()
         events = self._read_evidence()
         return Verification(
@@ -58,8 +54,20 @@ class _Verifying:
             access_requests=records,
             source_events=events,
             head=head,
-            findings=sorted(self._findings, key=lambda finding: (finding.sequence is None, finding.sequence or 0)),
+            findings=self._findings,
         )
+
+    def _check_head(self, entries: int) -> LogHead:
+        try:
+            head, frontier = read_head(self._session, self._tenant["tenant_id"])
+        except StoreRefused as error:
+            self._find(Verdict.ALTERED, error.message)
+            return LogHead(size=0, root=EMPTY_ROOT.hex())
+        if head.size != self._frontier.size or head.root != self._frontier.root().hex():
+            self._against_head(entries, head.size)
+        elif frontier != self._frontier.to_bytes():
+            self._find(Verdict.ALTERED, "the stored right edge of the tree does not fit its entries")
+        return head
 
     def _find(
         self, verdict: Verdict, message: str, *, sequence: int | None = None, request_id: str | None = None
@@ -72,6 +80,9 @@ class _Verifying:
         expected = entries = 0
         for row in self._session.each(_ENTRIES, self._tenant):
             sequence = row[0]
+            if type(sequence) is not int or sequence < expected:
+                self._find(Verdict.EXTRA, f"there is an entry at {sequence!r}, which is no place in a log")
+                continue
             if sequence != expected:
                 missing = f"{expected}" if sequence == expected + 1 else f"{expected} to {sequence - 1}"
                 self._find(Verdict.MISSING, f"entry {missing} is missing", sequence=expected)
@@ -88,12 +99,13 @@ class _Verifying:
             self._find(Verdict.ALTERED, f"entry {sequence} is not the one that was hashed", sequence=sequence)
         try:
             entry = _entries.decode(data)
-        except (msgspec.MsgspecError, TypeError):
+            columns = tuple(filter_columns(entry).values())
+        except (msgspec.MsgspecError, TypeError, RecursionError):
             self._find(Verdict.ALTERED, f"entry {sequence} is not an audit entry", sequence=sequence)
             return
         if entry.sequence != sequence or entry.tenant_id != self._tenant["tenant_id"]:
             self._find(Verdict.ALTERED, f"entry {sequence} belongs in another place or log", sequence=sequence)
-        if tuple(filter_columns(entry).values()) != tuple(row[:5]):
+        if columns != tuple(row[:5]):
             self._find(Verdict.ALTERED, f"the columns of entry {sequence} differ from the entry", sequence=sequence)
         self._remember(entry, sequence)
 

@@ -1,0 +1,60 @@
+"""Remembers the answer to each idempotency key, so that a repeated act answers as it did and changes nothing."""
+
+import hashlib
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import msgspec
+
+from supportaccess.domain.errors import InvalidInput, KeyReused, StoreRefused
+from supportaccess.domain.permissions import Caller
+from supportaccess.domain.records import canonical_json
+from supportaccess.domain.times import to_microseconds
+from supportaccess.store.sql.engine import Session
+
+_ANSWER = """
+    SELECT payload_hash, answer FROM idempotency WHERE tenant_id = :tenant_id AND caller = :caller AND key = :key
+"""
+_KEEP_ANSWER = """
+    INSERT INTO idempotency (tenant_id, caller, key, payload_hash, answer, at)
+    VALUES (:tenant_id, :caller, :key, :payload_hash, :answer, :at)
+"""
+
+LONGEST_KEY = 128
+
+T = TypeVar("T")
+
+
+class Answers(Generic[T]):
+    """The answer of one kind to one key of one caller."""
+
+    def __init__(self, caller: Caller, key: str, kind: type[T]) -> None:
+        if not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+            raise InvalidInput(f"an idempotency key has 1 to {LONGEST_KEY} printable ASCII characters")
+        self._kind = kind
+        self._named = {
+            "tenant_id": caller.tenant_id,
+            "caller": f"{caller.actor.kind}:{caller.actor.object_id or ''}",
+            "key": key,
+        }
+
+    def known(self, session: Session, payload: object) -> T | None:
+        """Return the answer that was given before. Raises KeyReused when that was to something else."""
+        row = session.one(_ANSWER, self._named)
+        if row is None:
+            return None
+        if row[0] != _hash(payload):
+            raise KeyReused("this idempotency key was used for something else")
+        try:
+            return msgspec.json.decode(row[1], type=self._kind)
+        except (msgspec.MsgspecError, TypeError, RecursionError) as error:
+            raise StoreRefused(f"the answer kept for this idempotency key cannot be read: {error}") from error
+
+    def keep(self, session: Session, payload: object, answer: T, now: datetime) -> None:
+        """Remember the answer, in the transaction of what it answers to."""
+        told = {"payload_hash": _hash(payload), "answer": msgspec.json.encode(answer), "at": to_microseconds(now)}
+        session.run(_KEEP_ANSWER, self._named | told)
+
+
+def _hash(payload: object) -> bytes:
+    return hashlib.sha256(canonical_json(payload)).digest()

@@ -1,0 +1,173 @@
+import itertools
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+from tests.support.people import HOME, START, asking, caller
+from tests.support.worlds import StoreWorld, counted_ids, throwaway_world
+
+from supportaccess.domain import lifecycle
+from supportaccess.domain.audit import Step
+from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.records import Status
+from supportaccess.store.protocol import LARGEST_PAGE, SHORTEST_PREFIX, Order, RequestQuery
+from supportaccess.store.sql import maintenance, store
+from supportaccess.store.sql.changes import write_steps
+from supportaccess.store.sql.lists import Listing
+
+REQUESTS = 3_000
+NOW = START + timedelta(minutes=REQUESTS)
+
+FILTERS = [
+    RequestQuery(),
+    RequestQuery(statuses=frozenset({Status.PENDING})),
+    RequestQuery(statuses=frozenset({Status.LAPSED, Status.EXPIRED})),
+    RequestQuery(approved_access=True),
+    RequestQuery(statuses=frozenset({Status.PENDING}), approved_access=True),
+    RequestQuery(support_request_id="7"),
+    RequestQuery(statuses=frozenset({Status.APPROVED}), engineer="erin"),
+    RequestQuery(since=START, until=START + timedelta(days=1)),
+    RequestQuery(search="sign"),
+]
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[StoreWorld]:
+    """Return a store with some thousand requests, swept, and without statistics, as a store is."""
+    with throwaway_world() as world:
+        chance, ids = random.Random(1), counted_ids()
+        with world.engine.writing() as session:
+            write_steps(world.engine, session, list(_steps(chance, ids)), {})
+        world.clock.now = NOW
+        world.sweep()
+        yield world
+
+
+def _steps(chance: random.Random, ids: object) -> Iterator[Step]:
+    assert callable(ids)
+    for number in range(REQUESTS):
+        now = START + timedelta(minutes=number)
+        raising = lifecycle.raise_request(asking(f"{number % 300}", requested_seconds=3600), caller(), str(ids()), now)
+        yield raising
+        record = raising.after
+        assert record is not None
+        match chance.randrange(3):
+            case 0:
+                yield from lifecycle.approve(
+                    record, caller(), etag=record.etag, reason=None, limit=Limit(), also=(), now=now
+                )
+            case 1:
+                yield from lifecycle.reject(record, caller(), etag=record.etag, reason="no", now=now)
+            case _:
+                pass
+
+
+def plan(world: StoreWorld, statement: str, parameters: dict[str, object]) -> list[str]:
+    """Return the steps in which SQLite would carry a statement out."""
+    rows = world.engine.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    return [str(row[3]) for row in rows]
+
+
+def check(steps: list[str]) -> None:
+    """Check that every read of the table is an index search, narrowed by more than the tenant."""
+    reads = [step for step in steps if "access_requests" in step]
+    assert reads
+    for step in reads:
+        assert step.startswith("SEARCH"), steps
+        assert step.count("=?") + step.count(">?") + step.count("<?") >= 2, steps
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("query", FILTERS)
+@pytest.mark.parametrize("later", [False, True])
+def test_a_page_walks_along_an_index(crowded: StoreWorld, query: RequestQuery, order: Order, later: bool) -> None:
+    """The first page and any later one search an index, and sort nothing but the arms' own rows."""
+    query = replace(query, order=order)
+    cursor = crowded.store(HOME).page(query, top=3).next if later else None
+    statement, parameters = Listing(query, HOME, NOW).page(100, cursor)
+    steps = plan(crowded, statement, parameters)
+
+    check(steps)
+    for search, sorting in _arms(steps):
+        if sorting:
+            # Sorted are the few rows of one support request, those that no sweep has seen, and those of 30 days.
+            narrow = "urgency<" in search and order is not Order.ATTENTION
+            assert "support_request_id=?" in search or narrow, steps
+    if query.support_request_id is not None:
+        assert all("support_request_id=?" in search for search, _ in _arms(steps))
+
+
+def _arms(steps: list[str]) -> Iterator[tuple[str, bool]]:
+    """Return each arm's search, and whether all that it finds is sorted before its page is cut off."""
+    for number, step in enumerate(steps):
+        if "access_requests" in step:
+            yield step, steps[number + 1 : number + 2] == ["USE TEMP B-TREE FOR ORDER BY"]
+
+
+@pytest.mark.parametrize("query", FILTERS)
+def test_a_count_searches_an_index(crowded: StoreWorld, query: RequestQuery) -> None:
+    """A count reads an index of its statuses, and where it filters by nothing else, no row at all."""
+    statement, parameters = Listing(query, HOME, NOW).count(1000)
+    steps = plan(crowded, statement, parameters)
+
+    check(steps)
+    if query in FILTERS[:5]:
+        assert all("COVERING INDEX" in step for step in steps if "access_requests" in step)
+
+
+@pytest.mark.parametrize("text", ["7", "abcd", "01234567-89ab"])
+def test_finding_searches_indexes(crowded: StoreWorld, text: str) -> None:
+    """A prefix is searched along the primary key and a support request along its index."""
+    parameters = {
+        "tenant_id": HOME,
+        "text": text,
+        "support_request_id": text,
+        "shortest": SHORTEST_PREFIX,
+        "now": 0,
+        "top": 10,
+    }
+    for statement in (store._FIND, store._FIND_EARLIER_ID, store._OF_SUPPORT_REQUEST):
+        steps = plan(crowded, statement, parameters)
+        check(steps)
+        assert not [step for step in steps if step.startswith("SCAN") and "source_events" in step]
+
+
+def test_a_sweep_looks_at_what_is_due_alone(crowded: StoreWorld) -> None:
+    """What fell due is found by the index of open requests, and old answers by their age."""
+    for statement in (maintenance._ANYTHING_TO_DO, maintenance._FALLEN_DUE, maintenance._FORGET_ANSWERS):
+        steps = plan(crowded, statement, {"now": 0, "before": 0})
+        assert not [step for step in steps if step.startswith("SCAN") and ("access_" in step or "idemp" in step)], steps
+
+
+def test_the_work_for_a_page_does_not_grow_with_the_store(crowded: StoreWorld) -> None:
+    """For a first page of 3,000 requests SQLite goes about as many steps as for one of a tenth of them."""
+    with throwaway_world() as small:
+        with small.engine.writing() as session:
+            steps = itertools.islice(_steps(random.Random(1), counted_ids()), 500)
+            write_steps(small.engine, session, list(steps), {})
+        small.clock.now = NOW
+        small.sweep()
+        for query in FILTERS[:3]:
+            for order in Order:
+                few, many = (_work(world, replace(query, order=order)) for world in (small, crowded))
+                assert many <= 1.5 * few + 100, (query, order)
+
+
+def _work(world: StoreWorld, query: RequestQuery) -> int:
+    """Return how many tens of steps SQLite goes to make a page."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    statement, parameters = Listing(query, HOME, NOW).page(20, None)
+    world.engine.connection.set_progress_handler(count, 10)
+    try:
+        assert len(world.engine.connection.execute(statement, parameters).fetchall()) <= LARGEST_PAGE
+    finally:
+        world.engine.connection.set_progress_handler(None, 0)
+    return steps
