@@ -5,15 +5,27 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    arguments = sys.argv[1:]
-    if arguments == ["--version"]:
+    try:
+        code = _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the program itself was still being read
+        code = 130
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments == ["--version"] and sys.stdout is not None:
         from supportaccess import __version__
 
-        sys.stdout.write(f"supportaccess {__version__}\n")
-        sys.exit(0)
+        try:
+            sys.stdout.write(f"supportaccess {__version__}\n")
+            sys.stdout.flush()
+        except OSError:
+            pass  # whatever hinders it, the long way tells
+        else:
+            return 0
     from supportaccess.cli.main import run
 
-    sys.exit(run(arguments))
+    return run(arguments)
 
 
 if __name__ == "__main__":

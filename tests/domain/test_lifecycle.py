@@ -245,7 +245,7 @@ class TestRevoke:
 class TestClose:
     def test_both_tenants_records_end(self) -> None:
         """Closing completes both records; the resource tenant is not told who closed the support request."""
-        ours, theirs = lifecycle.close(cross_tenant(), caller(), START + 2 * HOUR)
+        _, ours, theirs = lifecycle.close("1001", cross_tenant(), caller(), START + 2 * HOUR)
 
         assert (after(ours).status, after(theirs).status) == (Status.COMPLETED, Status.COMPLETED)
         assert (ours.tenant_id, theirs.tenant_id) == (HOME, RESOURCE)
@@ -256,13 +256,22 @@ class TestClose:
         """A pending request is canceled, one that ended by its limit is left alone."""
         pending = raised()
         ended = after(approve(raised(asking(requested_seconds=60)))[0])
-        steps = lifecycle.close([pending, ended], caller(), START + 5 * HOUR)
+        _, *steps = lifecycle.close("1001", [pending, ended], caller(), START + 5 * HOUR)
 
         assert [after(step).status for step in steps] == [Status.CANCELED]
 
+    def test_the_closing_itself_is_a_step(self) -> None:
+        """That a support request was closed is written down even when nothing of it was open."""
+        (closing,) = lifecycle.close("1001", [], caller(), START + HOUR)
+
+        assert (closing.activity, closing.support_request_id) == (Activity.SUPPORT_REQUEST_CLOSED, "1001")
+        assert closing.actor == caller().actor
+
     def test_a_mirror_is_not_closed_here(self) -> None:
         """A provider's own record does not change by what is done in this store."""
-        assert lifecycle.close([replace(raised(), source=Source.ENTRA)], caller(), START + HOUR) == []
+        _, *ended = lifecycle.close("1001", [replace(raised(), source=Source.ENTRA)], caller(), START + HOUR)
+
+        assert ended == []
 
 
 ACTS: dict[str, tuple[Permission, Callable[[AccessRequest, Caller, str], object]]] = {
@@ -284,7 +293,7 @@ ACTS: dict[str, tuple[Permission, Callable[[AccessRequest, Caller, str], object]
         Permission.RAISE,
         lambda record, who, etag: lifecycle.withdraw(record, who, etag=etag, reason=None, now=START + HOUR),
     ),
-    "close": (Permission.RAISE, lambda record, who, _: lifecycle.close([record], who, START + HOUR)),
+    "close": (Permission.RAISE, lambda record, who, _: lifecycle.close("1001", [record], who, START + HOUR)),
     "raise": (
         Permission.RAISE,
         lambda _, who, etag: lifecycle.raise_request(asking(), who, etag, START),

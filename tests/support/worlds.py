@@ -89,13 +89,13 @@ class MemoryWorld:
         """Do what a store does with steps, without a disk."""
         steps = list(steps)
         for step in steps:
-            assert step.subject is not None
-            where = step.tenant_id, step.subject.id
-            assert step.before == self.rows.get(where)
-            if step.after is None:
-                del self.rows[where]
-            else:
-                self.rows[where] = step.after
+            if step.subject is not None:
+                where = step.tenant_id, step.subject.id
+                assert step.before == self.rows.get(where)
+                if step.after is None:
+                    del self.rows[where]
+                else:
+                    self.rows[where] = step.after
             log = self.log.setdefault(step.tenant_id, [])
             log.append(entry_of(step, len(log), None))
         return steps
@@ -162,7 +162,9 @@ class _MemoryActs:
         ]
         if not own:
             raise NotFound(f"there is no support request {support_request_id} here")
-        steps = self._world.write(lifecycle.close([*own, *elsewhere], self._who, self._world.clock()))
+        steps = self._world.write(
+            lifecycle.close(support_request_id, [*own, *elsewhere], self._who, self._world.clock())
+        )
         return [step.after for step in steps if step.after and step.tenant_id == self._who.tenant_id]
 
     def _stored(self, request_id: str) -> AccessRequest:

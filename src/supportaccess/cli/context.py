@@ -33,7 +33,7 @@ class Context:
     def __init__(self, streams: Streams, environment: Mapping[str, str]) -> None:
         self.streams = streams
         self.environment = environment
-        self.debug = bool(environment.get("SUPPORTACCESS_DEBUG"))
+        self.debug = environment.get("SUPPORTACCESS_DEBUG", "") not in {"", "0"}
 
     def switch_on(self, flag: str) -> None:
         """Take one of the options that every command has."""
@@ -89,7 +89,7 @@ class Context:
 
     def aliases(self) -> dict[str, str]:
         """Return the names to show for tenants."""
-        return {profile.tenant_id: profile.alias for profile in self.settings.profiles() if profile.alias}
+        return {profile.tenant_id: profile.alias for profile in self.settings.readable_profiles() if profile.alias}
 
     def tenant_id(self, name: str) -> str:
         """Return the ID of a tenant by its ID, with a profile or without one, or by its alias."""
@@ -108,9 +108,12 @@ class Context:
         """Open the store for reading, in the tenant that the option, the environment or the settings name."""
         return self.store_of(self.settings.chosen(tenant).tenant_id)
 
-    def store_to_change(self, tenant: str | None) -> "RequestStore":
-        """Open the store for changes: with the proofs for the other tenants, and what fell due written down."""
-        return self.store_of_to_change(self.settings.chosen(tenant).tenant_id)
+    def store_to_change(self, tenant: str | None, *, dry_run: bool = False) -> "RequestStore":
+        """Open the store for changes: with the proofs for the other tenants, and what fell due written down.
+
+        Nothing is written down in a dry run.
+        """
+        return self.store_of_to_change(self.settings.chosen(tenant).tenant_id, dry_run=dry_run)
 
     def store_of(self, tenant_id: str) -> "RequestStore":
         """Open the embedded store of a tenant, for reading."""
@@ -118,12 +121,13 @@ class Context:
 
         return SqlStore(self.engine, self._local_caller(tenant_id), clock=self.clock)
 
-    def store_of_to_change(self, tenant_id: str) -> "RequestStore":
+    def store_of_to_change(self, tenant_id: str, *, dry_run: bool = False) -> "RequestStore":
         """Open the embedded store of a tenant, for changes."""
         from supportaccess.store.sql.maintenance import sweep
         from supportaccess.store.sql.store import SqlStore
 
-        sweep(self.engine, self.clock)
+        if not dry_run:
+            sweep(self.engine, self.clock)
         also = [self._local_caller(profile.tenant_id) for profile in self._embedded_profiles()]
         return SqlStore(self.engine, self._local_caller(tenant_id), also=also, clock=self.clock)
 
@@ -135,7 +139,7 @@ class Context:
     def _embedded_profiles(self) -> "list[Profile]":
         from supportaccess.settings.profiles import EMBEDDED
 
-        return [profile for profile in self.settings.profiles() if profile.store == EMBEDDED]
+        return [profile for profile in self.settings.readable_profiles() if profile.store == EMBEDDED]
 
     def _local_caller(self, tenant_id: str) -> "Caller":
         from supportaccess.cli.local_account import local_account

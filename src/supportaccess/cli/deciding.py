@@ -6,6 +6,7 @@ conflict. A decision that already stands as asked is a success that changes noth
 
 import signal
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from supportaccess.domain.lifecycle import Limit
 from supportaccess.domain.records import AccessRequest, Side, Source, Status
 from supportaccess.store.protocol import RequestStore
 
+_MOST_EFFECTS = 5
 _PORTAL = "https://entra.microsoft.com"
 AT_MICROSOFT = (
     "Recorded in this store. What Microsoft itself allows is decided in the Entra admin center: "
@@ -36,7 +38,11 @@ AT_MICROSOFT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """A decision: from which status to which, and how it is done."""
+    """A decision: from which status to which, and how it is done.
+
+    `check` raises for what can be refused before anybody is asked; `stands` says whether what is decided already is
+    what is asked for.
+    """
 
     infinitive: str
     participle: str
@@ -44,6 +50,7 @@ class Verb:
     end: Status
     act: Callable[[RequestStore, AccessRequest, str], AccessRequest]
     effect: Callable[[AccessRequest], str]
+    check: Callable[[AccessRequest], object] = lambda _: None
     stands: Callable[[AccessRequest], bool] = lambda _: True
     afterword: str | None = None
 
@@ -80,14 +87,14 @@ class _Outcome:
 def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
     """Decide the requests that the options name, and return the exit code."""
     printer = context.printer(ACCESS_REQUESTS, output=options.output, columns=options.columns, query=options.query)
+    if not options.dry_run:
+        check_can_ask(context, yes=options.yes, ids=options.ids)
     ids = expand(options.ids, context.streams)
     if options.reason is None and len(ids) > 1:
         raise InvalidInput(
             f"to {verb.infinitive} {len(ids)} requests a reason is required", hint="Give it with --reason TEXT."
         )
-    if not options.dry_run:
-        check_can_ask(context, yes=options.yes, ids=options.ids)
-    store = context.store_to_change(options.tenant)
+    store = context.store_to_change(options.tenant, dry_run=options.dry_run)
     outcome = _Outcome()
     waiting = _read(context, store, verb, ids, outcome)
     if waiting and not _agreed(context, store, verb, waiting, options):
@@ -101,15 +108,19 @@ def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
 
 def mirror_hint(record: AccessRequest, infinitive: str) -> str:
     """Return where a mirror is decided, and how that decision then gets here."""
+    confirm = f"export the audit log again, supportaccess import FILE, supportaccess show {record.id}"
+    if infinitive == "withdraw":
+        return f"Only Microsoft can take its request back. To see whether it did: {confirm}"
     page, button = {
-        "revoke": ("Approved access", "Remove access"),
+        "approve": ("Manage pending requests", "Approve"),
         "reject": ("Manage pending requests", "Reject"),
-    }.get(infinitive, ("Manage pending requests", "Approve"))
+        "revoke": ("Approved access", "Remove access"),
+    }[infinitive]
     number = record.support_request_id or "(its support request ID is not known here)"
     return (
         f"{_PORTAL} > Learn & support > Diagnose and solve problems > Microsoft Support Access Requests (Preview) > "
         f"{page} > support request {number} > {button}.\n"
-        f"Then confirm it here: export the audit log again, supportaccess import FILE, supportaccess show {record.id}"
+        f"Then confirm it here: {confirm}"
     )
 
 
@@ -132,6 +143,7 @@ def _read(
             elif record.status is not verb.start:
                 raise _conflict(record, verb)
             else:
+                verb.check(record)
                 waiting.setdefault(record.id, record)
         except SupportAccessError as error:
             _failed(context, text, error, outcome)
@@ -139,11 +151,11 @@ def _read(
 
 
 def _conflict(record: AccessRequest, verb: Verb) -> Conflict:
-    by = f" by {record.decided_by.display_name}" if record.decided_by and record.decided_by.display_name else ""
-    when = f" on {local_time(record.ended_at or record.updated_at)}"
+    who = record.decided_by if record.status is Status.APPROVED else record.ended_by
+    by = f" by {who.display_name}" if who is not None and who.display_name else ""
+    when = f" on {local_time(record.ended_at or record.updated_at)}" if record.status is not Status.PENDING else ""
     return Conflict(
-        f"{record.id} is {record.status}{by if record.status is not Status.PENDING else ''}{when}"
-        f" and cannot be {verb.participle}",
+        f"{record.id} is {record.status}{by}{when} and cannot be {verb.participle}",
         current_status=record.status,
         hint=f"supportaccess show {record.id}",
     )
@@ -159,12 +171,12 @@ def _agreed(
     asks = not (options.yes or options.dry_run)
     streams.note(f"Tenant {tenant}", colour=Colour.BOLD)
     if options.dry_run or asks:
-        if len(waiting) > 1:
-            _preview(context, waiting)
-        for record in waiting:
-            streams.note(f"{_named(record)}: {verb.effect(record)}")
-            if record.reason:
-                streams.note(f"  They say: {record.reason}")
+        if len(waiting) == 1:
+            streams.note(f"{_named(waiting[0])}: {verb.effect(waiting[0])}")
+            if waiting[0].reason:
+                streams.note(f"  They say: {waiting[0].reason}")
+        else:
+            _preview(context, verb, waiting)
     if options.dry_run:
         streams.note("Nothing was changed: this is a dry run.")
         return True
@@ -174,11 +186,16 @@ def _agreed(
     return confirmed(context, f"{verb.infinitive.capitalize()} {count}?")
 
 
-def _preview(context: Context, waiting: Sequence[AccessRequest]) -> None:
-    """Print a table of what is to be decided where the person looks: beside the question."""
+def _preview(context: Context, verb: Verb, waiting: Sequence[AccessRequest]) -> None:
+    """Print a table of what is to be decided where the person looks, beside the question, and what it will do."""
     Printer(
         context.streams.beside(), ACCESS_REQUESTS, now=context.clock(), output=Format.TABLE, aliases=context.aliases()
     ).print_all(waiting)
+    effects = Counter(verb.effect(record) for record in waiting)
+    for effect, count in effects.most_common(_MOST_EFFECTS):
+        context.streams.note(f"{count} of {len(waiting)}: {effect}")
+    if len(effects) > _MOST_EFFECTS:
+        context.streams.note("And so on for the others.")
 
 
 def _do(context: Context, store: RequestStore, verb: Verb, waiting: Sequence[AccessRequest], outcome: _Outcome) -> None:
@@ -217,7 +234,7 @@ def _failed(context: Context, name: str, error: SupportAccessError, outcome: _Ou
     message = error.message if name in error.message else f"{name}: {error.message}"
     context.streams.error(f"Error: {message}")
     if error.hint:
-        context.streams.error(f"Try:   {error.hint}", colour=None)
+        context.streams.advise(error.hint)
 
 
 def _sum_up(context: Context, verb: Verb, outcome: _Outcome, asked: int) -> None:

@@ -52,12 +52,11 @@ class LazyGroup(TyperGroup):
         version: str | None = None,
     ) -> None:
         super().__init__(
-            name=name, help=summary, epilog=epilog, no_args_is_help=True, rich_markup_mode=None, add_help_option=True
+            name=name, help=summary, epilog=epilog, no_args_is_help=True, rich_markup_mode=None, add_help_option=False
         )
         self._table = table
-        self.params.extend(_everywhere())
-        if version is not None:
-            self.params.append(_version_option(version))
+        self._is_program = version is not None
+        self.params.extend(_everywhere(version))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is Click's
         """Return the names in the table's order."""
@@ -81,6 +80,22 @@ class LazyGroup(TyperGroup):
             raise InvalidInput(f"there is no command {name!r}{meant}", hint=f"{ctx.command_path} --help")
         return super().resolve_command(ctx, args)
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write options and commands; of the whole program the options in one line, so that all fits one screen."""
+        if not self._is_program:
+            super().format_options(ctx, formatter)
+            return
+        self.format_commands(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("Options: " + "  ".join(", ".join(option.opts) for option in self.params))
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the last lines: those of the whole program right below its options."""
+        if self._is_program and self.epilog:
+            formatter.write_text(self.epilog)
+        else:
+            super().format_epilog(ctx, formatter)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is Click's
         """Write the table, section by section, without importing a command."""
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -99,7 +114,7 @@ def _build(name: str, lazy: Lazy) -> Command:
     lines = [f"# {want}\n{line}" for want, line in getattr(function, "examples", ())]
     epilog = "\b\nExamples:\n" + "\n".join(lines) if lines else None
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-    app.command(name, help=function.__doc__, epilog=epilog)(function)
+    app.command(name, help=function.__doc__, epilog=epilog, add_help_option=False)(function)
     command = typer.main.get_command(app)
     if not isinstance(command, TyperCommand):
         raise TypeError(f"{lazy.function} did not make a command")
@@ -107,36 +122,35 @@ def _build(name: str, lazy: Lazy) -> Command:
     return command
 
 
-def _everywhere() -> list[TyperOption]:
-    """Return the options that every command takes, at any place of the command line."""
+def _everywhere(version: str | None = None) -> list[TyperOption]:
+    """Return the options that every command takes, at any place of the command line; the program has its version."""
 
-    def flag(summary: str, *names: str) -> TyperOption:
-        def tell(ctx: Any, param: Any, value: bool) -> None:
-            if value:
-                ctx.obj.switch_on(param.name)
+    def switch(ctx: Any, param: Any) -> None:
+        ctx.obj.switch_on(param.name)
 
-        return TyperOption(
-            param_decls=list(names), is_flag=True, expose_value=False, is_eager=True, callback=tell, help=summary
-        )
+    def show_version(ctx: Any, _: Any) -> None:
+        ctx.obj.streams.write(f"{version}\n")
+        raise typer.Exit
+
+    def show_help(ctx: Any, _: Any) -> None:
+        # Not by Click's own option: that writes past the streams, and a reader who is gone would be a failure.
+        ctx.obj.streams.write(f"{ctx.get_help()}\n")
+        raise typer.Exit
 
     return [
-        flag("Say nothing on stderr but warnings and errors.", "--quiet", "-q"),
-        flag("No colour, whatever the terminal.", "--no-color"),
-        flag("Show a traceback when the program fails.", "--debug"),
+        _flag(switch, "Say nothing on stderr but warnings and errors.", "-q", "--quiet"),
+        _flag(switch, "No colour, whatever the terminal.", "--no-color"),
+        _flag(switch, "Show a traceback when the program fails.", "--debug"),
+        *([_flag(show_version, "Show the version and exit.", "--version")] if version is not None else []),
+        _flag(show_help, "Show this message and exit.", "-h", "--help"),
     ]
 
 
-def _version_option(version: str) -> TyperOption:
-    def tell(ctx: Any, param: Any, value: bool) -> None:  # noqa: ARG001 - the signature is Click's
+def _flag(act: Callable[[Any, Any], None], summary: str, *names: str) -> TyperOption:
+    def given(ctx: Any, param: Any, value: bool) -> None:
         if value:
-            ctx.obj.streams.write(version + "\n")
-            raise typer.Exit
+            act(ctx, param)
 
     return TyperOption(
-        param_decls=["--version"],
-        is_flag=True,
-        expose_value=False,
-        is_eager=True,
-        callback=tell,
-        help="Show the version and exit.",
+        param_decls=list(names), is_flag=True, expose_value=False, is_eager=True, callback=given, help=summary
     )

@@ -72,8 +72,8 @@ COMMANDS: Mapping[str, Lazy] = {
     "doctor": _lazy("Why does it not work?", "doctor", "doctor", _UPKEEP),
 }
 
-_HELP = "See, decide, end and prove the access of vendor support engineers to your tenant."
-_EPILOG = "Try: supportaccess list --approved. `supportaccess COMMAND --help` has examples."
+_HELP = "See, decide, end and prove what vendor support may read in your tenant."
+_EPILOG = "Try: supportaccess list --approved; `supportaccess COMMAND -h` has examples"
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
@@ -112,7 +112,7 @@ def _refused(context: Context, error: SupportAccessError) -> int:
         _show_traceback(context)
     context.streams.error(f"Error: {error.message}")
     if error.hint:
-        context.streams.error(f"Try:   {error.hint}", colour=None)
+        context.streams.advise(error.hint)
     return exit_code_of(error)
 
 
@@ -123,7 +123,7 @@ def _wrong_usage(context: Context, error: Any) -> int:
         return ExitCode.DONE
     context.streams.error(f"Error: {error.format_message()}")
     if usage_context is not None:
-        context.streams.error(f"Try:   {usage_context.command_path} --help", colour=None)
+        context.streams.advise(f"{usage_context.command_path} --help")
     return ExitCode.USAGE
 
 
@@ -132,7 +132,7 @@ def _failed(context: Context, error: Exception) -> int:
         _show_traceback(context)
     context.streams.error(f"Error: the program failed: {type(error).__name__}: {error}")
     if not context.debug:
-        context.streams.error("Try:   the same command with --debug, and report what it shows.", colour=None)
+        context.streams.advise("the same command with --debug, and report what it shows.")
     return ExitCode.FAILED
 
 

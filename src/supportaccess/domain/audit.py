@@ -31,7 +31,8 @@ class Activity(StrEnum):
 class Step(Struct, frozen=True, kw_only=True):
     """One change of one tenant's record, with what its audit entry says.
 
-    `seen` is the hash of the record as the actor saw it. Without `after` the record is no more (a merged mirror).
+    `seen` is the hash of the record as the actor saw it. With `before` and without `after` the record is no more (a
+    merged mirror); with neither, the step is about a whole support request or an import.
     """
 
     tenant_id: str
@@ -40,6 +41,7 @@ class Step(Struct, frozen=True, kw_only=True):
     at: datetime
     before: AccessRequest | None = None
     after: AccessRequest | None = None
+    support_request_id: str | None = None
     seen: str | None = None
     reason: str | None = None
     details: Mapping[str, str | int] | None = None
@@ -85,7 +87,7 @@ def entry_of(step: Step, sequence: int, idempotency_key: str | None) -> AuditEnt
         activity=step.activity,
         actor=step.actor,
         access_request_id=subject.id if subject else None,
-        support_request_id=subject.support_request_id if subject else None,
+        support_request_id=subject.support_request_id if subject else step.support_request_id,
         seen=step.seen,
         record=after.etag.strip('"') if after else None,
         status_before=step.before.status if step.before else None,

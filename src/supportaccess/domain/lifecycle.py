@@ -8,7 +8,7 @@ Every function takes the records as stored, the present moment (UTC), and return
 changed when one raises.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -176,7 +176,7 @@ def approve(
     """
     caller.require(Permission.DECIDE)
     _expect(record, Status.PENDING, "approved", etag, now)
-    in_resource_tenant = _caller_in(record.resource_tenant_id, caller, also)
+    in_resource_tenant = _caller_in(record.resource_tenant_id, caller, tuple(also))
     in_resource_tenant.require(Permission.DECIDE)
     reason = _checked(reason)
     approved = with_etag(
@@ -243,18 +243,23 @@ def revoke(record: AccessRequest, caller: Caller, *, etag: str, reason: str | No
     Raises Forbidden, DecidedElsewhere, Conflict, Stale.
     """
     caller.require(Permission.DECIDE)
-    if record.source is Source.STORE and record.side is Side.SUPPORT_REQUEST:
-        # Answered before the status is looked at, so that it says nothing of what the resource tenant did.
-        raise Forbidden(
-            f"the access of {record.id} is in another tenant, and only that tenant can revoke it",
-            hint=f"supportaccess revoke {record.id} --tenant {record.resource_tenant_id}",
-        )
+    # Answered before the status is looked at, so that it says nothing of what the resource tenant did.
+    check_revocable_here(record)
     _expect(record, Status.APPROVED, "revoked", etag, now)
     reason = _checked(reason)
     revoked = replace(
         record, status=Status.REVOKED, ended_at=now, ended_by=caller.actor, end_reason=reason, updated_at=now
     )
     return [_decided(record, revoked, Activity.APPROVAL_REMOVED, caller.actor, now, reason)]
+
+
+def check_revocable_here(record: AccessRequest) -> None:
+    """Raise Forbidden for the support request tenant's record of a cross-tenant request."""
+    if record.source is Source.STORE and record.side is Side.SUPPORT_REQUEST:
+        raise Forbidden(
+            f"the access of {record.id} is in another tenant, and only that tenant can revoke it",
+            hint=f"supportaccess revoke {record.id} --tenant {record.resource_tenant_id}",
+        )
 
 
 def withdraw(record: AccessRequest, caller: Caller, *, etag: str, reason: str | None, now: datetime) -> list[Step]:
@@ -273,13 +278,21 @@ def withdraw(record: AccessRequest, caller: Caller, *, etag: str, reason: str | 
     return [_decided(record, canceled, Activity.REQUEST_CANCELED, caller.actor, now, reason)]
 
 
-def close(records: Iterable[AccessRequest], caller: Caller, now: datetime) -> list[Step]:
-    """End what is open of a closed support request, in both tenants: pending is canceled, approved is completed.
+def close(support_request_id: str, records: Iterable[AccessRequest], caller: Caller, now: datetime) -> list[Step]:
+    """Close a support request and end what is open of it, in both tenants: pending is canceled, approved is completed.
 
     `records` are those of the support request in the caller's tenant and their counterparts in resource tenants.
     """
     caller.require(Permission.RAISE)
-    return [step for record in records if (step := _closed(as_of(record, now), caller, now)) is not None]
+    closing = Step(
+        tenant_id=caller.tenant_id,
+        activity=Activity.SUPPORT_REQUEST_CLOSED,
+        actor=caller.actor,
+        at=now,
+        support_request_id=support_request_id,
+    )
+    ended = (_closed(as_of(record, now), caller, now) for record in records)
+    return [closing, *(step for step in ended if step is not None)]
 
 
 def _closed(record: AccessRequest, caller: Caller, now: datetime) -> Step | None:
@@ -352,15 +365,19 @@ def _expect(record: AccessRequest, status: Status, participle: str, etag: str, n
         )
 
 
-def _caller_in(tenant_id: str | None, caller: Caller, also: Iterable[Caller]) -> Caller:
-    for proven in (caller, *also):
-        if proven.tenant_id == tenant_id:
-            return proven
-    raise Forbidden(
-        f"a cross-tenant request is approved by somebody who may decide in both tenants; "
-        f"there is no sign-in to the resource tenant {tenant_id}",
-        hint=f"supportaccess tenant set {tenant_id}",
-    )
+def _caller_in(tenant_id: str | None, caller: Caller, also: Collection[Caller]) -> Caller:
+    check_proven(tenant_id, [caller.tenant_id, *(other.tenant_id for other in also)])
+    return next(proven for proven in (caller, *also) if proven.tenant_id == tenant_id)
+
+
+def check_proven(resource_tenant_id: str | None, tenant_ids: Collection[str]) -> None:
+    """Raise Forbidden unless the tenant is among those that the caller has proven to be of."""
+    if resource_tenant_id not in tenant_ids:
+        raise Forbidden(
+            f"a cross-tenant request is approved by somebody who may decide in both tenants; "
+            f"there is no sign-in to the resource tenant {resource_tenant_id}",
+            hint=f"supportaccess tenant set {resource_tenant_id}",
+        )
 
 
 def end_of(record: AccessRequest, limit: Limit, now: datetime) -> datetime | None:

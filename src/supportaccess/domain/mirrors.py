@@ -138,6 +138,8 @@ class _Request:
 
     def _step(self, event: SourceEvent) -> bool:
         """Apply one event; False when the request's status leaves no place for it."""
+        if event.result is None:
+            self.inferred.add("status")  # that it took effect is not told
         undecided = self.status in {None, Status.PENDING}
         match event.activity:
             case Activity.REQUEST_CREATED if self.status is None:
@@ -180,8 +182,10 @@ class _Request:
             raise ValueError("a request without a step has no record")
         side, inferred = self.side, set(self.inferred)
         in_support_tenant, in_resource_tenant = side is not Side.RESOURCE, side is not Side.SUPPORT_REQUEST
-        if side is not Side.BOTH:
-            inferred.add("side")
+        # Which tenant's log has which half is not documented in so many words.
+        inferred.add("side")
+        inferred.update(["supportRequestTenantId"] if in_support_tenant else [])
+        inferred.update(["resourceTenantId"] if in_resource_tenant else [])
         support_request_id = self.support_request_id or self.partner_support_request_id
         if support_request_id:
             inferred.add("supportRequestId")

@@ -51,6 +51,10 @@ class Settings:
         found = [profile for stem in self._stems() if (profile := self._read(stem))]
         return sorted(found, key=lambda profile: profile.name.lower())
 
+    def readable_profiles(self) -> list[Profile]:
+        """Return the profiles that can be read, for where another tenant's broken file is not to do harm."""
+        return self._readable()[0]
+
     def default_tenant(self) -> str | None:
         """Return the ID of the default tenant. Raises InvalidInput, StoreRefused if config.toml cannot be read."""
         config = read(self._config, _Config)

@@ -12,16 +12,19 @@ from supportaccess.domain.errors import StoreRefused
 from supportaccess.store.sql.engine import KNOWN_VERSION
 from supportaccess.store.sql.sqlite import SqliteEngine, explain
 
+_ELSEWHERE = "Set SUPPORTACCESS_DATA_DIR to a folder that you may write."
+
 
 def open_embedded(path: Path) -> SqliteEngine:
     """Open the store at a path, making it on first use and bringing an older one up to date after a backup copy.
 
     The file is for its owner alone (0600, its folder 0700). Raises StoreRefused for a newer or a damaged one.
     """
-    _create_private(path)
+    if not _is_there(path):
+        _make(path)
     engine = SqliteEngine(path)
     try:
-        if _usable_version(engine) != KNOWN_VERSION:
+        if _usable_version(engine) < KNOWN_VERSION:
             _bring_up_to_date(engine)
     except BaseException:
         engine.close()
@@ -58,22 +61,36 @@ def back_up(engine: SqliteEngine, target: Path) -> None:
         raise explain(error, target) from error
 
 
-def _create_private(path: Path) -> None:
-    """Make the file and its folders unless they are there.
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreRefused(f"the store {path} cannot be reached: {error.strerror}", hint=_ELSEWHERE) from None
+    return True
 
-    Before SQLite opens it, so that it is never readable by others; SQLite gives its helper files the same rights.
-    """
+
+def _make(path: Path) -> None:
+    """Make an empty store: under another name first, so that a store is never half made."""
+    new = path.with_name(f"{path.name}.new")
     try:
         for folder in _missing(path.parent):
             folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
-    except FileExistsError:
-        return
+        with _only_one(path):
+            if _is_there(path):
+                return
+            new.unlink(missing_ok=True)
+            # Before SQLite opens it, so that it is never readable by others; its helper files get the same rights.
+            os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR))
+            engine = SqliteEngine(new)
+            try:
+                _migrate(engine, 0)
+            finally:
+                engine.close()
+            new.replace(path)
     except OSError as error:
-        raise StoreRefused(
-            f"the store {path} cannot be made: {error.strerror}",
-            hint="Set SUPPORTACCESS_DATA_DIR to a folder that you may write.",
-        ) from None
+        raise StoreRefused(f"the store {path} cannot be made: {error.strerror}", hint=_ELSEWHERE) from None
 
 
 def _missing(folder: Path) -> list[Path]:
@@ -88,41 +105,51 @@ def _usable_version(engine: SqliteEngine) -> int:
             f"{engine.path} was made by a newer supportaccess (schema {version}; this one knows {KNOWN_VERSION})",
             hint="pip install --upgrade supportaccess",
         )
+    if version == 0:
+        raise StoreRefused(
+            f"{engine.path} is not a store of this program, or was emptied",
+            hint="Restore a backup (docs/store.md), or move the file away to begin anew.",
+        )
     return version
 
 
 def _bring_up_to_date(engine: SqliteEngine) -> None:
-    from supportaccess.store.sql.migrations import migrations
-
-    with _only_one(engine.path.with_suffix(".lock")):
+    with _only_one(engine.path):
         version = _usable_version(engine)
-        if 0 < version < KNOWN_VERSION:
+        if version < KNOWN_VERSION:
             moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             back_up(engine, engine.path.with_name(f"{engine.path.stem}-schema-{version}-{moment}.db"))
-        try:
-            engine.connection.execute("PRAGMA journal_mode = WAL")
-            for number, statements in sorted(migrations("sqlite").items()):
-                if number > version:
-                    engine.connection.executescript(
-                        f"BEGIN IMMEDIATE;\n{statements}\nPRAGMA user_version = {number};\nCOMMIT;"
-                    )
-        except sqlite3.Error as error:
-            if engine.connection.in_transaction:
-                engine.connection.execute("ROLLBACK")
-            raise explain(error, engine.path) from error
+            _migrate(engine, version)
+
+
+def _migrate(engine: SqliteEngine, version: int) -> None:
+    from supportaccess.store.sql.migrations import migrations
+
+    try:
+        engine.connection.execute("PRAGMA journal_mode = WAL")
+        for number, statements in sorted(migrations("sqlite").items()):
+            if number > version:
+                engine.connection.executescript(
+                    f"BEGIN IMMEDIATE;\n{statements}\nPRAGMA user_version = {number};\nCOMMIT;"
+                )
+    except sqlite3.Error as error:
+        if engine.connection.in_transaction:
+            engine.connection.execute("ROLLBACK")
+        raise explain(error, engine.path) from error
 
 
 @contextmanager
 def _only_one(path: Path) -> Iterator[None]:
-    """Keep other processes from migrating meanwhile."""
+    """Keep other processes from making or migrating the store meanwhile."""
     from filelock import FileLock
 
-    lock = FileLock(path, mode=stat.S_IRUSR | stat.S_IWUSR)
+    lock = FileLock(path.with_suffix(".lock"), mode=stat.S_IRUSR | stat.S_IWUSR)
     try:
         lock.acquire()
     except OSError as error:
         raise StoreRefused(
-            f"{path} cannot be made or locked: {error.strerror}", hint="The store's folder must be yours to write."
+            f"{lock.lock_file} cannot be made or locked: {error.strerror}",
+            hint="The store's folder must be yours to write.",
         ) from None
     try:
         yield

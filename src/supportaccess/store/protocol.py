@@ -5,7 +5,7 @@ does not exist for it. Statuses are always those of the clock. Every mutation ta
 the same key it answers as it did the first time and changes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -207,6 +207,6 @@ class RequestStore(Protocol):
         """
         ...
 
-    def source_events(self, request_id: str) -> Iterator[SourceEvent]:
+    def source_events(self, request_id: str) -> list[SourceEvent]:
         """Return the events that a mirror was rebuilt from, oldest first. Raises Forbidden."""
         ...

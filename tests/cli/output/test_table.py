@@ -57,7 +57,7 @@ def test_a_pending_request() -> None:
         "b0b0b0b0",
         "3d ago",
         "-",
-        "4h",
+        "4h59m",
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_pending_request() -> None:
     [
         ({"status": Status.PENDING}, "-"),
         ({"status": Status.APPROVED}, "no limit"),
-        ({"status": Status.APPROVED, "expires_at": NOW + timedelta(hours=7, minutes=10)}, "7h"),
+        ({"status": Status.APPROVED, "expires_at": NOW + timedelta(hours=7, minutes=10)}, "7h10m"),
         ({"status": Status.REVOKED, "ended_at": NOW - timedelta(days=2)}, "2d ago"),
         ({"status": Status.COMPLETED}, "-"),
     ],
@@ -257,7 +257,7 @@ def test_audit_entries() -> None:
         "Request approved",
         "Maria Silva",
         "0f3c1a52",
-        "pending > approved",
+        "approved",
         "ticket checked",
     ]
 

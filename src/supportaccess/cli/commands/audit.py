@@ -15,6 +15,7 @@ from supportaccess.cli.output.ages import parse_time
 from supportaccess.cli.output.colour import Colour
 from supportaccess.cli.output.fields import AUDIT_ENTRIES, Layout
 from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.text import counted
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestStore, Verification
@@ -97,11 +98,9 @@ def verify(
     for finding in verification.findings:
         context.streams.error(f"{finding.verdict}: {finding.message}")
     if verification.findings:
-        count = len(verification.findings)
-        context.streams.error(
-            f"The audit log of tenant {store.tenant_id} does not hold: {count} finding{'s' if count > 1 else ''}."
-        )
-        context.streams.error("Try:   keep a copy of the store as evidence; docs/audit-log.md.", colour=None)
+        count = counted(len(verification.findings), "finding")
+        context.streams.error(f"The audit log of tenant {store.tenant_id} does not hold: {count}.")
+        context.streams.advise("keep a copy of the store as evidence; docs/audit-log.md.")
         return ExitCode.VERIFICATION_FAILED
     context.streams.note(f"The audit log of tenant {store.tenant_id} holds.", colour=Colour.GREEN)
     return ExitCode.DONE

@@ -1,6 +1,6 @@
 """`supportaccess approve`, `reject` and `revoke`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -11,8 +11,8 @@ from supportaccess.cli.deciding import AT_MICROSOFT, Options, Verb, approving, d
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.ages import parse_duration, parse_time
 from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.lifecycle import Limit
-from supportaccess.domain.records import AccessRequest, Status
+from supportaccess.domain.lifecycle import Limit, check_proven, check_revocable_here, end_of
+from supportaccess.domain.records import AccessRequest, Side, Status
 
 
 @examples(
@@ -54,6 +54,7 @@ def approve(
         end=Status.APPROVED,
         act=lambda store, record, key: store.approve(record.id, etag=record.etag, key=key, limit=limit, reason=reason),
         effect=lambda record: approving(record, limit, now),
+        check=lambda record: _check_approval(context, record, limit, now),
         stands=lambda record: _stands(record, limit),
         afterword=AT_MICROSOFT,
     )
@@ -125,11 +126,19 @@ def revoke(
         participle="revoked",
         start=Status.APPROVED,
         end=Status.REVOKED,
+        check=check_revocable_here,
         act=lambda store, record, key: store.revoke(record.id, etag=record.etag, key=key, reason=reason),
         effect=lambda _: "the access ends at once, for whoever asks this store.",
         afterword=AT_MICROSOFT,
     )
     return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+
+
+def _check_approval(context: Context, record: AccessRequest, limit: Limit, now: datetime) -> None:
+    """Refuse before the question what would be refused after it."""
+    end_of(record, limit, now)
+    if record.side is Side.SUPPORT_REQUEST:
+        check_proven(record.resource_tenant_id, [each.tenant_id for each in context.settings.readable_profiles()])
 
 
 def _stands(record: AccessRequest, limit: Limit) -> bool:

@@ -1,5 +1,6 @@
 """`supportaccess doctor`: finds out why something does not work."""
 
+import os
 import platform
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +15,11 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
 from supportaccess.cli.local_account import local_account
+from supportaccess.cli.output.ages import duration
 from supportaccess.cli.output.colour import Colour, paint
 from supportaccess.cli.output.fields import Layout
 from supportaccess.cli.output.formats import Format
-from supportaccess.cli.output.text import safe
+from supportaccess.cli.output.text import counted, safe
 from supportaccess.domain.errors import NotSignedIn, SupportAccessError
 from supportaccess.domain.records import Struct
 from supportaccess.settings.rights import check_rights
@@ -120,7 +122,7 @@ def _skipped(name: str, message: str) -> Check:
 def _settings(context: Context) -> Check:
     profiles = context.settings.profiles()
     context.settings.default_tenant()
-    return _passed("settings", f"{context.paths.config}: {len(profiles)} tenant profiles")
+    return _passed("settings", f"{context.paths.config}: {counted(len(profiles), 'tenant profile')}")
 
 
 def _rights(context: Context) -> Iterator[Check]:
@@ -141,16 +143,30 @@ def _tenant(context: Context, tenant: str | None) -> Check:
 
 
 def _store(context: Context) -> Check:
-    if not context.paths.store.exists():
-        return _skipped("store", f"{context.paths.store} does not exist yet; the first command that needs it makes it")
+    path = context.paths.store
+    if not path.exists():
+        place = next(folder for folder in path.parents if folder.exists())
+        if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+            return _skipped("store", f"{path} does not exist yet; the first command that needs it makes it")
+        return Check(
+            name="store",
+            result=Result.FAILED,
+            message=f"{path} cannot be made: {place} is no folder that you may write",
+            mend="Set SUPPORTACCESS_DATA_DIR to a folder that you may write.",
+        )
     version, counts = schema_version(context.engine), tenant_counts(context.engine)
     requests = sum(each.access_requests for each in counts)
-    return _passed("store", f"{context.paths.store}: schema {version}, {requests:,} requests of {len(counts)} tenants")
+    return _passed("store", f"{path}: schema {version}, {requests:,} requests of {len(counts)} tenants")
 
 
 def _integrity(context: Context) -> Check:
     with context.engine.reading() as session:
         trouble = [row[0] for row in session.all("PRAGMA integrity_check(5)", {}) if row[0] != "ok"]
+        journal = session.one("PRAGMA journal_mode", {})
+    if journal != ("wal",):
+        trouble.append(
+            "it is not in WAL mode: a power cut may lose what was told as done, and readers wait for writers"
+        )
     if trouble:
         mend = "Keep the file as evidence and restore a backup: docs/store.md."
         return Check(name="store integrity", result=Result.FAILED, message="; ".join(trouble), mend=mend)
@@ -175,7 +191,7 @@ def _clock(context: Context, tenant: str | None) -> Check:
     latest = context.store(tenant).audit_page(AuditQuery(newest_first=True), top=1).value
     now = context.clock()
     if latest and latest[0].time > now + _CLOCK_MAY_LAG:
-        behind = latest[0].time - now
+        behind = duration(int((latest[0].time - now).total_seconds()))
         return Check(
             name="clock",
             result=Result.FAILED,

@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -14,12 +16,15 @@ from supportaccess.cli import options
 from supportaccess.cli.context import Context
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.fields import Layout
+from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.text import counted
 from supportaccess.domain.errors import InvalidInput, UnreadableExport
 from supportaccess.domain.records import Struct
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.settings.profiles import Profile
-from supportaccess.sources.export import Export, Format
+from supportaccess.sources.export import Export
+from supportaccess.sources.export import Format as ExportFormat
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -67,9 +72,12 @@ def import_export(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The export, gzip or not; - reads standard input.")],
     tenant: options.Tenant = None,
     format: Annotated[  # noqa: A002 - the option's name
-        Format | None,
+        ExportFormat | None,
         typer.Option(
-            "--format", metavar="FORMAT", help=f"{', '.join(Format)}. Default: by its content.", show_default=False
+            "--format",
+            metavar="FORMAT",
+            help=f"{', '.join(ExportFormat)}. Default: by its content.",
+            show_default=False,
         ),
     ] = None,
     dry_run: options.DryRun = False,
@@ -87,34 +95,50 @@ def import_export(
     profile, is_new = _profile(context, tenant)
     with _opened(context, file) as (stream, name, size):
         export = Export(stream, name=name, tenant_id=profile.tenant_id, format=format)
-        store = context.store_of_to_change(profile.tenant_id)
+        store = context.store_of_to_change(profile.tenant_id, dry_run=dry_run)
         with _progress(context, export, size) as events:
             imported = store.import_events(
                 events, key=str(uuid.uuid4()), details={"file": Path(name).name[:256]}, dry_run=dry_run
             )
     if is_new and not dry_run:
         _keep_profile(context, profile)
-    printer.print_one(
-        Summary(
-            tenant_id=profile.tenant_id,
-            format=export.format,
-            events_read=export.events,
-            events_new=imported.new,
-            events_known=imported.known,
-            events_not_recognised=imported.unrecognised,
-            events_unrelated=export.unrelated,
-            requests_new=imported.requests_new,
-            requests_changed=imported.requests_changed,
-            dry_run=dry_run,
-        )
+    summary = Summary(
+        tenant_id=profile.tenant_id,
+        format=export.format,
+        events_read=export.events,
+        events_new=imported.new,
+        events_known=imported.known,
+        events_not_recognised=imported.unrecognised,
+        events_unrelated=export.unrelated,
+        requests_new=imported.requests_new,
+        requests_changed=imported.requests_changed,
+        dry_run=dry_run,
     )
+    if printer.format is Format.TABLE and columns is None and query is None:
+        context.streams.write(_told(summary))
+    else:
+        printer.print_one(summary)
     if export.more_pages:
         context.streams.warn(f"{name} is one page of several: import the pages that follow too.")
     if imported.differing:
         context.streams.warn(
-            f"{imported.differing} events were known under the same ID with other content; the first ones were kept."
+            f"{counted(imported.differing, 'event')} known by ID already had other content; what was read first stays."
         )
     context.streams.note("Nothing was changed: this is a dry run." if dry_run else "See: supportaccess list --approved")
+
+
+def _told(summary: Summary) -> str:
+    """For a terminal."""
+    lines = [
+        ("Events read", summary.events_read),
+        ("  new", summary.events_new),
+        ("  known already", summary.events_known),
+        ("  of other matters", summary.events_unrelated),
+        ("Not recognised", summary.events_not_recognised),
+        ("Requests new", summary.requests_new),
+        ("Requests changed", summary.requests_changed),
+    ]
+    return "".join(f"{name:<18}{count:>12,}\n" for name, count in lines)
 
 
 def _profile(context: Context, tenant: str | None) -> tuple[Profile, bool]:
@@ -144,7 +168,12 @@ def _opened(context: Context, file: str) -> Iterator[tuple[BinaryIO, str, int | 
     if file == "-":
         if context.streams.stdin is None:
             raise InvalidInput("standard input is closed, so - has nothing to read")
-        yield sys.stdin.buffer, "standard input", None
+        # All of it first: the store is locked while events are taken, and a pipe may be slow.
+        with TemporaryFile() as spool:
+            copyfileobj(sys.stdin.buffer, spool)
+            size = spool.tell()
+            spool.seek(0)
+            yield spool, "standard input", size
         return
     path = Path(file)
     try:
@@ -160,7 +189,7 @@ def _progress(context: Context, export: Export, size: int | None) -> Iterator[It
     if not context.streams.err_is_terminal or context.streams.quiet:
         yield iter(export)
         return
-    bar = _Bar(export, size)
+    bar = _Bar(export, size, colour=context.streams.err_colour)
     try:
         yield iter(bar)
     finally:
@@ -170,8 +199,9 @@ def _progress(context: Context, export: Export, size: int | None) -> Iterator[It
 class _Bar:
     """A progress bar that appears when it takes longer than a second."""
 
-    def __init__(self, export: Export, size: int | None) -> None:
+    def __init__(self, export: Export, size: int | None, *, colour: bool) -> None:
         self._export = export
+        self._colour = colour
         self._size = size
         self._begun = monotonic()
         self._shown: tuple[Progress, TaskID] | None = None
@@ -205,6 +235,8 @@ class _Bar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[events]}"))
-        bar = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+        # Whether to colour is decided already; Rich would decide it anew, and leave bold on without colour.
+        console = Console(stderr=True, color_system="standard" if self._colour else None, no_color=not self._colour)
+        bar = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
         bar.start()
         return bar, bar.add_task("Reading", total=self._size, events="")

@@ -75,11 +75,11 @@ def list_requests(
     """
     context: Context = ctx.obj
     now = context.clock()
-    tenants = _tenants(context, tenant, every=all_tenants)
-    layout = ACCESS_REQUESTS if len(tenants) == 1 else ACCESS_REQUESTS_OF_TENANTS
+    several = all_tenants or len(tenant or ()) > 1
+    layout = ACCESS_REQUESTS_OF_TENANTS if several else ACCESS_REQUESTS
     printer = context.printer(layout, output=output, columns=columns, query=query)
     order = _order(sort)
-    stores = [context.store(each) for each in tenants]
+    stores = [context.store_of(each) for each in _tenant_ids(context, tenant or [None], every=all_tenants)]
     asked = RequestQuery(
         statuses=_statuses(pending, active, status, default=not approved),
         approved_access=approved,
@@ -91,7 +91,7 @@ def list_requests(
         until=parse_time(until, now, future=False) if until else None,
         order=order or Order.ATTENTION,
     )
-    listing = _Listing(context, stores, asked, None if everything else limit)
+    listing = _Listing(context, stores, asked, None if everything else limit, marked=several)
     printer.print_all(listing if order is not None else listing.sorted_by(sort))
     listing.say_what_is_missing()
     if listing.failed:
@@ -104,11 +104,21 @@ def list_requests(
 class _Listing:
     """The rows of a query in one tenant or several, page by page, and how many of them were printed."""
 
-    def __init__(self, context: Context, stores: Sequence[RequestStore], query: RequestQuery, most: int | None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        stores: Sequence[RequestStore],
+        query: RequestQuery,
+        most: int | None,
+        *,
+        marked: bool,
+    ) -> None:
+        """Take what is asked of which stores; a `marked` row says whose view it is."""
         self._context = context
         self._stores = stores
         self._query = query
         self._most = most
+        self._marked = marked
         self._cut = False
         self.printed = 0
         self.failed = 0
@@ -143,9 +153,9 @@ class _Listing:
         )
 
     def _all(self, page_size: int) -> Iterator[AccessRequest]:
-        if len(self._stores) == 1:
+        if not self._marked:
             return self._of(self._stores[0], page_size)
-        of_each = [self._marked(store, page_size) for store in self._stores]
+        of_each = [self._of_one_of_several(store, page_size) for store in self._stores]
         newest = self._query.order is Order.NEWEST
         key = attention_key if self._query.order is Order.ATTENTION else _creation_key
         return merge(*of_each, key=key, reverse=newest)
@@ -159,7 +169,7 @@ class _Listing:
             if cursor is None:
                 return
 
-    def _marked(self, store: RequestStore, page_size: int) -> Iterator[AccessRequest]:
+    def _of_one_of_several(self, store: RequestStore, page_size: int) -> Iterator[AccessRequest]:
         """Yield a tenant's rows with its ID; say so when it fails, so that it is not taken for an empty one."""
         try:
             for record in self._of(store, page_size):
@@ -169,12 +179,12 @@ class _Listing:
             self._context.streams.error(f"Error: tenant {store.tenant_id}: {error.message}")
 
 
-def _tenants(context: Context, names: list[str] | None, *, every: bool) -> list[str | None]:
-    """Return the tenants to ask, each once; None is the one that commands mean when none is named."""
-    if every and names:
-        raise InvalidInput("--tenant and --all-tenants contradict each other")
+def _tenant_ids(context: Context, names: Sequence[str | None], *, every: bool) -> list[str]:
+    """Return the tenants to ask, each once; None names the one that commands mean when none is named."""
     if not every:
-        return list(dict.fromkeys(names or [])) or [None]
+        return list(dict.fromkeys(context.settings.chosen(name).tenant_id for name in names))
+    if any(names):
+        raise InvalidInput("--tenant and --all-tenants contradict each other")
     profiles = context.settings.profiles()
     if not profiles:
         raise NotSignedIn("no tenant is set up yet", hint="supportaccess tenant set TENANT_ID")

@@ -14,6 +14,7 @@ from supportaccess.cli.group import examples
 from supportaccess.cli.ids import expand
 from supportaccess.cli.output.ages import parse_duration, parse_time
 from supportaccess.cli.output.fields import ACCESS_REQUESTS
+from supportaccess.cli.output.text import counted
 from supportaccess.domain.errors import SupportAccessError
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.records import AccessRequest, Engineer, Status
@@ -117,8 +118,8 @@ def close(
     """
     context: Context = ctx.obj
     printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
-    numbers = expand(support_requests, context.streams)
     check_can_ask(context, yes=yes, ids=support_requests)
+    numbers = expand(support_requests, context.streams)
     if not agreed(context, f"Close {', '.join(numbers)}? What is open of them ends.", yes=yes):
         return ExitCode.FAILED
     store = context.store_to_change(tenant)
@@ -132,7 +133,9 @@ def close(
             context.streams.error(f"Error: {error.message}")
         else:
             ended += of_ticket
-            context.streams.note(f"Closed support request {number}: {len(of_ticket)} access requests ended by it.")
+            context.streams.note(
+                f"Closed support request {number}; {counted(len(of_ticket), 'access request')} ended by it."
+            )
     printer.print_all(ended)
     if not failed:
         return ExitCode.DONE

@@ -9,6 +9,8 @@ from supportaccess.cli import options
 from supportaccess.cli.context import Context
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.fields import Layout
+from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.text import counted, safe
 from supportaccess.domain.records import Struct
 from supportaccess.store.embedded import back_up, schema_version
 from supportaccess.store.sql.maintenance import sweep, tenant_counts
@@ -21,9 +23,9 @@ class StoreRow(Struct, frozen=True, kw_only=True):
     bytes: int
     schema_version: int
     tenant_id: str | None = None
-    access_requests: int = 0
-    audit_entries: int = 0
-    source_events: int = 0
+    access_requests: int
+    audit_entries: int
+    source_events: int
 
 
 STORE = Layout(
@@ -31,6 +33,7 @@ STORE = Layout(
     ("path", "bytes", "schemaVersion", "tenantId", "accessRequests", "auditEntries", "sourceEvents"),
     "path",
 )
+TENANTS = Layout(StoreRow, ("tenantId", "accessRequests", "auditEntries", "sourceEvents"), "tenantId")
 
 
 @examples(("What is in it", "supportaccess store info -o json"))
@@ -54,7 +57,15 @@ def info(
         )
         for counts in tenant_counts(context.engine)
     ]
-    printer.print_all(rows or [StoreRow(path=path, bytes=size, schema_version=version)])
+    if printer.format is Format.TABLE and columns is None and query is None:
+        context.streams.write(f"{safe(path)}\n{size:,} bytes, schema {version}\n")
+        printer = context.printer(TENANTS, output=Format.TABLE)
+        printer.print_all(rows)
+    else:
+        nothing = StoreRow(
+            path=path, bytes=size, schema_version=version, access_requests=0, audit_entries=0, source_events=0
+        )
+        printer.print_all(rows or [nothing])
 
 
 @examples(("A copy of today", "supportaccess store backup store-$(date +%F).db"))
@@ -73,4 +84,4 @@ def sweep_store(ctx: typer.Context) -> None:
     """
     context: Context = ctx.obj
     swept = sweep(context.engine, context.clock)
-    context.streams.note(f"{swept} {'request' if swept == 1 else 'requests'} had reached a limit or a deadline.")
+    context.streams.note(f"{counted(swept, 'request')} had reached a limit or a deadline.")

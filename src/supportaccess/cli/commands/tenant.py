@@ -9,7 +9,10 @@ from supportaccess.cli.asking import agreed
 from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
-from supportaccess.cli.output.fields import Layout
+from supportaccess.cli.output.fields import Layout, cell_text, row_of
+from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.text import safe
+from supportaccess.domain.errors import NotFound
 from supportaccess.domain.records import Struct
 from supportaccess.settings.profiles import EMBEDDED, Profile
 
@@ -69,7 +72,12 @@ def show(
     printer = context.printer(PROFILE, output=output, columns=columns, query=query)
     profile = context.settings.chosen(tenant)
     origin = "the argument" if tenant else context.settings.origin(None)
-    printer.print_one(_row(profile, context.settings.default_tenant(), origin))
+    row = _row(profile, context.settings.default_tenant(), origin)
+    if printer.format is Format.TABLE and columns is None and query is None:
+        lines = row_of(row).items()
+        context.streams.write("".join(f"{name:<12}{safe(cell_text(value))}\n" for name, value in lines))
+    else:
+        printer.print_one(row)
 
 
 @examples(
@@ -87,7 +95,7 @@ def set_profile(
     """Add a tenant profile with the embedded store, or change it. The first one becomes the default."""
     context: Context = ctx.obj
     printer = context.printer(PROFILES, output=output)
-    tenant_id = context.tenant_id(tenant)
+    tenant_id = _tenant_id(context, tenant)
     known = context.settings.profiles()
     before = next((profile for profile in known if profile.tenant_id == tenant_id), None)
     profile = Profile(
@@ -111,6 +119,15 @@ def remove(ctx: typer.Context, tenant: TheTenant, yes: options.Yes = False) -> i
     context.settings.remove(profile.tenant_id)
     context.streams.note(f"Removed the profile of {profile.name}. The store still has its requests.")
     return ExitCode.DONE
+
+
+def _tenant_id(context: Context, name: str) -> str:
+    """Return the ID that a new or a known profile is for."""
+    try:
+        return context.tenant_id(name)
+    except NotFound as error:
+        error.hint = f"To add a tenant, give its ID: supportaccess tenant set TENANT_ID --alias {name}"
+        raise
 
 
 def _row(profile: Profile, default: str | None, origin: str | None = None) -> ProfileRow:

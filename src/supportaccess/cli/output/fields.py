@@ -59,6 +59,11 @@ AUDIT_ENTRIES = Layout(
 )
 
 
+def attribute_of(layout: Layout) -> str:
+    """Return under what name the records themselves have the column that names them."""
+    return next(field.name for field in msgspec.structs.fields(layout.kind) if field.encode_name == layout.id)
+
+
 def names_of(kind: type[msgspec.Struct]) -> list[str]:
     """Return the names of all columns that records of this kind have, those of nested records after their own."""
     return list(_walk(kind, ""))

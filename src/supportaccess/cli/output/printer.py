@@ -9,7 +9,15 @@ import msgspec
 
 from supportaccess.cli.output.as_cells import csv_lines, id_lines, tsv_lines
 from supportaccess.cli.output.as_json import builtins_of, json_array, json_document, json_lines
-from supportaccess.cli.output.fields import AccessRequestOfTenant, Layout, chosen_fields, parse_columns, picker, row_of
+from supportaccess.cli.output.fields import (
+    AccessRequestOfTenant,
+    Layout,
+    attribute_of,
+    chosen_fields,
+    parse_columns,
+    picker,
+    row_of,
+)
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.query import Query, as_rows
 from supportaccess.cli.output.streams import Streams
@@ -83,7 +91,7 @@ class Printer:
             case Format.TSV:
                 return tsv_lines(map(picker(columns), map(row_of, records)))
             case Format.IDS:
-                return id_lines(records, self._layout.id)
+                return id_lines(records, attribute_of(self._layout))
         values: Iterator[object] = chosen_fields(records, columns) if self._columns else records
         match self.format:
             case Format.JSON:

@@ -13,9 +13,9 @@ class Query:
     def __init__(self, expression: str) -> None:
         """Read the expression. Raises InvalidInput, with the place, when it is not one."""
         import jmespath
-        from jmespath.exceptions import JMESPathError
 
-        self._refused = (JMESPathError, RecursionError)
+        # Its own errors are ValueErrors, and so is that of a number with thousands of digits.
+        self._refused = (ValueError, RecursionError)
         try:
             self._search = jmespath.compile(expression).search
         except self._refused as error:

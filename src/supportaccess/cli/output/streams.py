@@ -169,6 +169,10 @@ class Streams:
         """Say on standard error what went wrong; without colour, a line of advice that belongs to it."""
         self._say(text, colour, end="\n")
 
+    def advise(self, text: str) -> None:
+        """Say on standard error what mends what went wrong; further lines stand below the first one."""
+        self._say("Try:   " + text.replace("\n", "\n       "), None, end="\n")
+
     def confirm(self, question: str) -> bool:
         """Ask on the terminal. Only a yes is one: no answer, another answer or no way to ask is a no."""
         self._say(question, Colour.BOLD, end=" [y/N] ")

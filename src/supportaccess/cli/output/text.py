@@ -28,6 +28,11 @@ def safe(text: str, *, multiline: bool = False) -> str:
     return text.translate(_ESCAPES)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 event`, `2,000 events`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def escape_json(data: bytes) -> bytes:
     r"""Return the JSON with every character from U+007F up written as `\uXXXX`."""
     if data.isascii() and b"\x7f" not in data:

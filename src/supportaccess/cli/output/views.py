@@ -125,7 +125,7 @@ def _entry_cells(entry: AuditEntry, look: Look) -> list[Cell]:
         (entry.activity, None),
         (_name(entry.actor), None),
         (look.id(entry.access_request_id), None),
-        (" > ".join(statuses) or _UNKNOWN, status_colour(statuses[-1]) if statuses else None),
+        (statuses[-1] if statuses else _UNKNOWN, status_colour(statuses[-1]) if statuses else None),
         (entry.reason or "", None),
     ]
 
@@ -146,7 +146,7 @@ def _time_left(request: AccessRequest, now: datetime) -> str:
 
 
 def _until(moment: datetime, now: datetime) -> str:
-    return duration(int((moment - now).total_seconds()), units=1)
+    return duration(int((moment - now).total_seconds()), units=2)
 
 
 REQUEST_VIEW = View(

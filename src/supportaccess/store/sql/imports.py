@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -123,11 +123,11 @@ def _hash(value: object) -> bytes:
             return hashlib.sha256(b"neither").digest()
 
 
-def events_of(session: Session, tenant_id: str, request_id: str) -> Iterator[SourceEvent]:
+def events_of(session: Session, tenant_id: str, request_id: str) -> list[SourceEvent]:
     """Return the events of a mirror with their raw text, oldest first."""
     rows = session.all(_OF_REQUEST, {"tenant_id": tenant_id, "request_id": request_id})
     events = [replace(_events.decode(event), raw=raw) for event, raw in rows]
-    yield from sorted(events, key=lambda event: (event.time, event.id))
+    return sorted(events, key=lambda event: (event.time, event.id))
 
 
 class _Importing:

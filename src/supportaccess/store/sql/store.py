@@ -1,7 +1,7 @@
 """The request store on SQL. What only imports and verification need is loaded by them: each list would wait for it."""
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from supportaccess.domain import lifecycle
 from supportaccess.domain.audit import AuditEntry, Step
@@ -60,10 +60,6 @@ _OF_SUPPORT_REQUEST = f"""
     ORDER BY listed_at, id
 """
 _SUPPORT_REQUEST_STATE = "SELECT state FROM support_requests WHERE tenant_id = :tenant_id AND id = :id"
-_SET_SUPPORT_REQUEST_STATE = """
-    INSERT INTO support_requests (tenant_id, id, state) VALUES (:tenant_id, :id, :state)
-    ON CONFLICT (tenant_id, id) DO UPDATE SET state = :state
-"""
 _FIRST_IDS = "SELECT first_request_id FROM source_events WHERE tenant_id = :tenant_id AND request_id = :request_id"
 
 
@@ -136,15 +132,10 @@ class SqlStore:
 
         def act(session: Session) -> list[Step]:
             step = lifecycle.raise_request(asked, self._caller, str(uuid.uuid4()), self._clock())
-            support_request = {
-                "tenant_id": self.tenant_id,
-                "id": step.after.support_request_id if step.after else None,
-                "state": "open",
-            }
-            row = session.one(_SUPPORT_REQUEST_STATE, support_request)
+            number = step.after.support_request_id if step.after else None
+            row = session.one(_SUPPORT_REQUEST_STATE, {"tenant_id": self.tenant_id, "id": number})
             if row is not None and row[0] == "closed":
-                raise Conflict(f"support request {support_request['id']} is closed", current_status="closed")
-            session.run(_SET_SUPPORT_REQUEST_STATE, support_request)
+                raise Conflict(f"support request {number} is closed", current_status="closed")
             return [step]
 
         return self._change(key, ["raise", asked], act)[0]
@@ -200,14 +191,13 @@ class SqlStore:
         self._caller.require(Permission.RAISE)
 
         def act(session: Session) -> list[Step]:
-            support_request = {"tenant_id": self.tenant_id, "id": support_request_id, "state": "closed"}
-            row = session.one(_SUPPORT_REQUEST_STATE, support_request)
+            row = session.one(_SUPPORT_REQUEST_STATE, {"tenant_id": self.tenant_id, "id": support_request_id})
             if row is None:
                 raise NotFound(f"there is no support request {support_request_id} in tenant {self.tenant_id}")
             if row[0] == "closed":
                 raise Conflict(f"support request {support_request_id} is closed already", current_status="closed")
-            session.run(_SET_SUPPORT_REQUEST_STATE, support_request)
-            return lifecycle.close(self._of_support_request(session, support_request_id), self._caller, self._clock())
+            records = self._of_support_request(session, support_request_id)
+            return lifecycle.close(support_request_id, records, self._caller, self._clock())
 
         return self._change(key, ["close", support_request_id], act)
 
@@ -264,13 +254,13 @@ class SqlStore:
             self._engine, events, callers=callers, key=key, details=details, dry_run=dry_run, now=self._clock()
         )
 
-    def source_events(self, request_id: str) -> Iterator[SourceEvent]:
+    def source_events(self, request_id: str) -> list[SourceEvent]:
         """Return the events that a mirror was rebuilt from."""
         from supportaccess.store.sql.imports import events_of
 
         self._caller.require(Permission.READ_REQUESTS)
         with self._engine.reading() as session:
-            yield from events_of(session, self.tenant_id, request_id)
+            return events_of(session, self.tenant_id, request_id)
 
     def _fetch(self, session: Session, request_id: str) -> AccessRequest:
         row = session.one(GET, {"tenant_id": self.tenant_id, "id": request_id})

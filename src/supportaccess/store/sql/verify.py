@@ -20,6 +20,7 @@ _RECORDS = f"""
     SELECT {RECORD}, listed_at, urgency, engineer_folded, search_folded FROM access_requests
     WHERE tenant_id = :tenant_id ORDER BY id
 """
+_SUPPORT_REQUESTS = "SELECT id, state FROM support_requests WHERE tenant_id = :tenant_id ORDER BY id"
 _IMPORTS = "SELECT import_id, COUNT(*) FROM source_events WHERE tenant_id = :tenant_id GROUP BY import_id"
 
 _entries = msgspec.json.Decoder(AuditEntry)
@@ -43,11 +44,13 @@ class _Verifying:
         # What the last entry about each request says its record's hash is: None once it was merged into another.
         self._latest: dict[str, tuple[int, str | None]] = {}
         self._evidence: dict[str, tuple[int, str]] = {}
+        self._support_requests: dict[str, tuple[int, str]] = {}
 
     def outcome(self) -> Verification:
         entries = self._read_log()
         head = self._check_head(entries)
         records = self._read_records()
+        self._read_support_requests()
         events = self._read_evidence()
         return Verification(
             entries=entries,
@@ -110,6 +113,11 @@ class _Verifying:
         self._remember(entry, sequence)
 
     def _remember(self, entry: AuditEntry, sequence: int) -> None:
+        if entry.support_request_id is not None:
+            if entry.activity is Activity.REQUEST_CREATED:
+                self._support_requests.setdefault(entry.support_request_id, (sequence, "open"))
+            elif entry.activity is Activity.SUPPORT_REQUEST_CLOSED:
+                self._support_requests[entry.support_request_id] = sequence, "closed"
         if entry.access_request_id is not None:
             self._latest[entry.access_request_id] = sequence, entry.record
         if entry.activity is Activity.IMPORT and entry.details is not None:
@@ -165,6 +173,18 @@ class _Verifying:
                 sequence=sequence,
                 request_id=request_id,
             )
+
+    def _read_support_requests(self) -> None:
+        stored: dict[str, str] = dict(self._session.all(_SUPPORT_REQUESTS, self._tenant))
+        for number, (sequence, state) in self._support_requests.items():
+            if stored.get(number) != state:
+                self._find(
+                    Verdict.ALTERED if number in stored else Verdict.MISSING,
+                    f"support request {number} is not {state}, as entry {sequence} left it",
+                    sequence=sequence,
+                )
+        for number in stored.keys() - self._support_requests.keys():
+            self._find(Verdict.EXTRA, f"support request {number} has no entry in the log")
 
     def _read_evidence(self) -> int:
         stored: dict[str, int] = dict(self._session.all(_IMPORTS, self._tenant))

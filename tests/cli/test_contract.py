@@ -1,0 +1,103 @@
+"""docs/contract.md and the program say the same."""
+
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+from supportaccess.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
+from supportaccess.cli.output.fields import ACCESS_REQUESTS, AUDIT_ENTRIES, Layout, names_of
+from supportaccess.cli.output.formats import Format
+from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.errors import SupportAccessError
+from supportaccess.domain.records import AccessRequest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+PAGE = (ROOT / "docs" / "contract.md").read_text()
+NOT_OURS = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "COLUMNS"}
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """Return the rows of the table under a heading, by their first cell; no row may be there twice."""
+    after = PAGE.split(f"\n## {heading}\n")
+    assert len(after) == 2, f"the page has {len(after) - 1} headings {heading!r}"
+    lines = iter(after[1].split("\n## ")[0].splitlines())
+    rows = [row for row in takewhile(bool, _table_lines(lines)) if row.startswith("| `")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    names = [first.strip("`") for first, *_ in cells]
+    assert len(names) == len(set(names))
+    return {name: rest for name, (_, *rest) in zip(names, cells, strict=True)}
+
+
+def _table_lines(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        if line.startswith("|"):
+            yield line
+            yield from lines
+            return
+
+
+def errors(kind: type[SupportAccessError] = SupportAccessError) -> Iterator[type[SupportAccessError]]:
+    """Yield every kind of error."""
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from errors(narrower)
+
+
+def test_exit_codes() -> None:
+    """The page has every exit code with its meaning, and no other."""
+    assert {code: cells[0] for code, cells in table("Exit codes").items()} == {
+        str(int(code)): meaning for code, meaning in MEANINGS.items()
+    }
+    assert set(MEANINGS) == set(ExitCode)
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [("Fields of an access request", AccessRequest), ("Fields of an audit entry", AuditEntry)],
+    ids=["access request", "audit entry"],
+)
+def test_fields(heading: str, kind: type[AccessRequest | AuditEntry]) -> None:
+    """The page has every field, in the order of the record, and no other."""
+    assert list(table(heading)) == names_of(kind)
+
+
+def test_error_codes() -> None:
+    """The page has the code of every error with its exit code, and no other."""
+    told = {code: int(cells[-1]) for code, cells in table("Error codes").items()}
+    assert told == {kind.code: int(exit_code_of(kind("told"))) for kind in errors()}
+
+
+def test_formats() -> None:
+    """The page has every output format, and no other."""
+    assert list(table("Output formats")) == list(Format)
+
+
+def test_environment_variables() -> None:
+    """The page has every variable that the program reads, and no other."""
+    text = "\n".join(path.read_text() for path in SOURCES)
+    ours = set(re.findall(r"\"(SUPPORTACCESS_[A-Z_]+)\"", text))
+    assert all(f'"{name}"' in text for name in NOT_OURS)
+    assert set(table("Environment variables")) == ours | NOT_OURS
+
+
+@pytest.mark.parametrize(
+    ("before", "layout"),
+    [("The columns of `list` as", ACCESS_REQUESTS), ("Those of `audit log`:", AUDIT_ENTRIES)],
+    ids=["list", "audit log"],
+)
+def test_columns(before: str, layout: Layout) -> None:
+    """The page has the columns of TSV and CSV in their order."""
+    after = PAGE.partition(before)[2].partition(":" if "as" in before else " ")[2]
+    named = re.findall(r"`([A-Za-z.]+)`", after)
+    assert tuple(named[: len(layout.columns)]) == layout.columns
+
+
+def test_every_page_that_a_message_names_exists() -> None:
+    """No message or comment sends a reader to a page that is not there."""
+    named = {name for path in SOURCES for name in re.findall(r"docs/[\w./-]+\.md", path.read_text())}
+    assert named
+    assert not {name for name in named if not (ROOT / name).is_file()}

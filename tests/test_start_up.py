@@ -1,0 +1,108 @@
+"""Which modules a command may load: each one that it does not need makes every run of it slower."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from tests.cli.home import Home
+from tests.cli.terminal import PATIENCE, Terminal
+
+# Writes down at the end what was loaded.
+_NOTHING = """
+import atexit, sys
+file = sys.argv.pop(1)
+atexit.register(lambda: open(file, "w").write("\\n".join(sys.modules)))
+"""
+# What the console script does.
+_PROGRAM = f"""{_NOTHING}
+from supportaccess.__main__ import main
+main()
+"""
+
+_COMMANDS = "supportaccess.cli.commands"
+_HEAVY = ("requests", "urllib3", "msal", "pydantic", "importlib.metadata")
+_OTHER_FORMATS = ("yaml", "jmespath", "csv")
+_ONLY_FOR_CHANGES = (
+    "tomlkit",
+    "filelock",
+    "supportaccess.sources",
+    "supportaccess.domain.mirrors",
+    "supportaccess.store.sql.imports",
+    "supportaccess.store.sql.maintenance",
+    "supportaccess.store.sql.migrations",
+    "supportaccess.store.sql.verify",
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Return a home whose store has something to list."""
+    home = Home(tmp_path)
+    home.add_tenant(alias="contoso", default=True)
+    home.one_of_each()
+    return home
+
+
+def test_the_version_loads_nothing(home: Home) -> None:
+    bare = _run(home, _NOTHING)
+    assert _run(home, _PROGRAM, "--version") - bare == {"supportaccess", "supportaccess.__main__"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [], ["tenant", "--help"]], ids=" ".join)
+def test_help_loads_no_command_and_nothing_that_a_command_needs(home: Home, arguments: list[str]) -> None:
+    loaded = _run(home, _PROGRAM, *arguments)
+    needless = (
+        *(*_HEAVY, *_OTHER_FORMATS, "rich", "platformdirs", "sqlite3", "msgspec", "json"),
+        *("tomllib", "tomlkit", "filelock", "hashlib", "tempfile"),
+        *(_COMMANDS, "supportaccess.store", "supportaccess.sources", "supportaccess.settings"),
+    )
+    assert _among(loaded, needless) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["list", "-o", "json"], ["list", "--approved", "-o", "jsonl"]], ids=" ".join
+)
+def test_a_list_in_a_pipe_loads_what_it_prints_with(home: Home, arguments: list[str]) -> None:
+    loaded = _run(home, _PROGRAM, *arguments)
+    assert _among(loaded, [*_HEAVY, *_OTHER_FORMATS, *_ONLY_FOR_CHANGES, "rich"]) == []
+    assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.list"]
+
+
+def test_a_list_on_a_terminal_loads_rich_and_no_more_of_it_than_tables(home: Home) -> None:
+    report = home.folder / "modules"
+    with Terminal([sys.executable, "-c", _PROGRAM, str(report), "list"], home.environment) as terminal:
+        screen = terminal.finish()
+    assert screen.code == 0, screen.text
+    loaded = _read(report)
+    assert "rich.table" in loaded
+    assert _among(loaded, [*_HEAVY, *_OTHER_FORMATS, *_ONLY_FOR_CHANGES, "rich.progress", "rich.live"]) == []
+    assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.list"]
+
+
+def _run(home: Home, program: str, *arguments: str) -> set[str]:
+    """Run a program in a pipe and return the names of the modules that were loaded at its end."""
+    report = home.folder / "modules"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(report), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=home.environment,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return _read(report)
+
+
+def _read(report: Path) -> set[str]:
+    return set(report.read_text().split("\n"))
+
+
+def _among(loaded: Iterable[str], packages: Iterable[str]) -> list[str]:
+    """Return the loaded modules that are one of the packages or inside it."""
+    packages = tuple(packages)
+    return sorted(
+        name for name in loaded if name in packages or name.startswith(tuple(f"{each}." for each in packages))
+    )
