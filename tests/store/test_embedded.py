@@ -3,7 +3,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -251,6 +251,36 @@ class TestDamage:
                 assert len(world.records(HOME)) == 31
         finally:
             world.close()
+
+    def test_a_store_that_was_emptied_is_refused(self, path: Path) -> None:
+        """A file of no bytes was a store that lost everything: it is not silently begun anew."""
+        path.parent.mkdir()
+        path.write_bytes(b"")
+
+        with pytest.raises(StoreRefused, match="is not a store of this program, or was emptied"):
+            open_embedded(path)
+
+        assert path.read_bytes() == b""
+
+    def test_another_programs_database_is_refused(self, path: Path) -> None:
+        """A SQLite file without our schema is left alone."""
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE theirs (id INTEGER)")
+            other.commit()
+
+        with pytest.raises(StoreRefused, match="is not a store of this program"):
+            open_embedded(path)
+
+    def test_a_first_use_that_was_interrupted_is_begun_again(self, path: Path) -> None:
+        """What a killed first use left behind does no harm."""
+        path.parent.mkdir()
+        path.with_name(f"{path.name}.new").write_bytes(b"half a store")
+
+        open_embedded(path).close()
+
+        assert path.exists()
+        assert not path.with_name(f"{path.name}.new").exists()
 
     @pytest.mark.parametrize("garbage", [b"x" * 100, b"x" * 100_000, b"SQLite format 3\x00" + b"\xff" * 5000])
     def test_what_is_no_database_is_refused(self, path: Path, garbage: bytes) -> None:

@@ -381,6 +381,25 @@ class TestEvents:
         assert [finding.verdict for finding in findings] == [Verdict.EXTRA if "'" in into else Verdict.ALTERED]
 
 
+@pytest.mark.parametrize(
+    ("statement", "verdict"),
+    [
+        ("UPDATE support_requests SET state = 'open' WHERE id = '0'", Verdict.ALTERED),
+        ("DELETE FROM support_requests WHERE id = '0'", Verdict.MISSING),
+        ("INSERT INTO support_requests VALUES ('{home}', 'new', 'open')", Verdict.EXTRA),
+    ],
+)
+def test_a_support_request_that_was_reopened(world: StoreWorld, path: Path, statement: str, verdict: Verdict) -> None:
+    """Whether a support request is closed is vouched for, also when closing it ended nothing."""
+    assert world.store().close("0", key=new_key()) == []
+    assert world.findings() == []
+
+    (finding,) = found(world, path, run(statement.format(home=HOME)))
+
+    assert finding.verdict is verdict
+    assert finding.sequence == (None if verdict is Verdict.EXTRA else LAST + 1)
+
+
 def test_an_answer_that_was_changed_is_refused(world: StoreWorld, path: Path) -> None:
     """A kept answer that cannot be read is a refusal, not a crash."""
     store = world.store()
