@@ -1,0 +1,155 @@
+"""Embedded stores to measure on: two years of access requests, written by the rules and the store's own code."""
+
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from supportaccess.domain import lifecycle
+from supportaccess.domain.audit import Step
+from supportaccess.domain.lifecycle import Limit, NewRequest
+from supportaccess.domain.permissions import Caller, Permission
+from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Engineer
+from supportaccess.store.embedded import open_embedded
+from supportaccess.store.sql.changes import write_steps
+
+TENANT = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"
+PERIOD = timedelta(days=730)
+
+_ENGINEERS = ("Erin Engineer", "Paulo Paiva", "Wei Zhang", "Aino Mäkelä", "Grace O'Neil")
+_REASONS = (
+    "Sign-in fails for guests since the policy change",
+    "Conditional access blocks a break-glass account",
+    "Group writeback stopped; need the sync errors",
+    "Token lifetime differs between two applications",
+)
+_CALLER = Caller(
+    tenant_id=TENANT,
+    actor=Actor(
+        kind=ActorKind.USER,
+        tenant_id=TENANT,
+        object_id="b0e6a3a6-d659-4dfc-9224-0ea9d92a176b",
+        display_name="Olga Owner",
+    ),
+    permissions=frozenset(Permission),
+)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How many requests, and how many of them are waiting and open. The rest is final."""
+
+    requests: int
+    pending: int
+    open: int
+
+
+USUAL = {size: Mix(size, size * 2 // 100, size * 3 // 100) for size in (100, 100_000)}
+"""2 % waiting for a decision, 3 % open access, the rest final."""
+BUSY = Mix(100, 24, 36)
+"""A small store in the same proportion of waiting to open, with more of both than a list prints."""
+
+
+def fill(path: Path, mix: Mix, now: datetime | None = None) -> None:
+    """Make a store with its audit log: everything up to `now`, in one transaction."""
+    engine = open_embedded(path)
+    try:
+        steps = sorted(_steps(mix, now or datetime.now(UTC)), key=lambda step: step.at)
+        with engine.writing() as session:
+            write_steps(engine, session, steps, {})
+    finally:
+        engine.close()
+
+
+def _steps(mix: Mix, now: datetime) -> Iterator[Step]:
+    chance = random.Random(mix.requests)
+    final = mix.requests - mix.pending - mix.open
+    for number in range(mix.requests):
+        if number < final:
+            # Between two years and two days ago: what ended, ended by now.
+            created = now - timedelta(days=2) - (PERIOD - timedelta(days=2)) * chance.random()
+            yield from _final(_raised(number, created, chance), chance)
+        else:
+            step = _raised(number, now - timedelta(hours=chance.uniform(1, 40)), chance, waits=timedelta(days=7))
+            yield step
+            if number >= final + mix.pending:
+                yield from _approved(step, Limit())
+
+
+def _raised(number: int, created: datetime, chance: random.Random, waits: timedelta = timedelta(hours=24)) -> Step:
+    asked = NewRequest(
+        support_request_id=f"{created:%y%m%d}{number:010}",
+        engineer=Engineer(id=f"engineer-{number % 40}@provider.example", display_name=chance.choice(_ENGINEERS)),
+        reason=chance.choice(_REASONS),
+        title="Sign-in problem",
+        requested_seconds=3 * 24 * 3600,
+        decide_by=created + waits + timedelta(seconds=number),
+    )
+    return lifecycle.raise_request(asked, _CALLER, str(uuid.UUID(int=chance.getrandbits(128), version=4)), created)
+
+
+def _final(step: Step, chance: random.Random) -> Iterator[Step]:
+    """Yield the creation of a request and the steps that end it."""
+    yield step
+    (end,) = chance.choices(list(_ENDS), weights=list(_ENDS.values()))
+    yield from end(step)
+
+
+def _approved(step: Step, limit: Limit) -> list[Step]:
+    record, now = _after(step), step.at + timedelta(minutes=20)
+    return lifecycle.approve(record, _CALLER, etag=record.etag, reason="Agreed", limit=limit, also=(), now=now)
+
+
+def _rejected(step: Step) -> list[Step]:
+    record, now = _after(step), step.at + timedelta(minutes=20)
+    return lifecycle.reject(record, _CALLER, etag=record.etag, reason="Send us the log instead", now=now)
+
+
+def _withdrawn(step: Step) -> list[Step]:
+    record, now = _after(step), step.at + timedelta(hours=3)
+    return lifecycle.withdraw(record, _CALLER, etag=record.etag, reason=None, now=now)
+
+
+def _lapsed(step: Step) -> list[Step]:
+    return _fallen_due(_after(step))
+
+
+def _revoked(step: Step) -> list[Step]:
+    (approval,) = _approved(step, Limit())
+    record, now = _after(approval), approval.at + timedelta(hours=5)
+    return [approval, *lifecycle.revoke(record, _CALLER, etag=record.etag, reason="Enough was seen", now=now)]
+
+
+def _completed(step: Step) -> list[Step]:
+    (approval,) = _approved(step, Limit())
+    record, now = _after(approval), approval.at + timedelta(hours=9)
+    return [approval, *lifecycle.close(record.support_request_id or "", [record], _CALLER, now)]
+
+
+def _expired(step: Step) -> list[Step]:
+    (approval,) = _approved(step, Limit(seconds=8 * 3600))
+    return [approval, *_fallen_due(_after(approval))]
+
+
+_ENDS: dict[Callable[[Step], list[Step]], float] = {
+    _completed: 45,
+    _expired: 25,
+    _rejected: 12,
+    _revoked: 8,
+    _withdrawn: 5,
+    _lapsed: 5,
+}
+"""How requests end, and how often."""
+
+
+def _fallen_due(record: AccessRequest) -> list[Step]:
+    step = lifecycle.fall_due(record, record.updated_at + PERIOD)
+    return [] if step is None else [step]
+
+
+def _after(step: Step) -> AccessRequest:
+    if step.after is None:
+        raise ValueError("the step leaves no record")
+    return step.after
