@@ -23,9 +23,18 @@ def _run(arguments: list[str]) -> int:
             pass  # whatever hinders it, the long way tells
         else:
             return 0
+    _end_quietly_on_ctrl_c()
     from supportaccess.cli.main import run
 
     return run(arguments)
+
+
+def _end_quietly_on_ctrl_c() -> None:
+    """Let Ctrl-C end the process at once, with nothing said, while modules are read; `run` takes it over."""
+    from signal import SIG_DFL, SIGINT, default_int_handler, getsignal, signal
+
+    if getsignal(SIGINT) is default_int_handler:
+        signal(SIGINT, SIG_DFL)
 
 
 if __name__ == "__main__":

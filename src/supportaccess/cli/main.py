@@ -1,6 +1,7 @@
 """Runs one command and turns whatever happens into a message and an exit code."""
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,6 +81,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -
     """Run the command line and return the exit code. Nothing is raised, and no traceback shown unless asked for."""
     context = Context(Streams.from_process(), environment)
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         code = _run(context, arguments)
         context.streams.close()
     except SupportAccessError as error:
@@ -101,6 +104,10 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
         context.streams.error("Interrupted.")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place where one can be caught, so that no traceback is shown
+        # Ctrl-C while a class of a module is made comes as the cause of another error.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            context.streams.error("Interrupted.")
+            return ExitCode.INTERRUPTED
         return _failed(context, error)
     if type(result) is int and result == ExitCode.INTERRUPTED:  # Ctrl-C, by Typer; a command's own is an ExitCode
         context.streams.error("Interrupted.")
