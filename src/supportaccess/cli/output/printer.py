@@ -73,11 +73,15 @@ class Printer:
             self._streams.write_all(self._parts(iter(records)))
 
     def print_one(self, record: msgspec.Struct) -> None:
-        """Write a single record: in JSON and YAML itself, not a list of one."""
+        """Write a single record: in JSON and YAML itself, not a list of one; in TSV a line a field, with its name."""
         if self._query is not None:
             self._print_found(self._query.search(builtins_of(record)))
         elif self.format in {Format.JSON, Format.YAML}:
             self._print_document(next(chosen_fields(iter([record]), self._columns)) if self._columns else record)
+        elif self.format is Format.TSV and not self._columns:
+            names = self._layout.columns
+            values = picker(names)(builtins_of(record))
+            self._streams.write_all(tsv_lines(zip(names, values, strict=True)))
         else:
             self.print_all([record])
 
