@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from supportaccess.domain import lifecycle
+from supportaccess.domain import due, lifecycle
 from supportaccess.domain.audit import Step
-from supportaccess.domain.lifecycle import Limit, NewRequest
+from supportaccess.domain.lifecycle import NewRequest
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Engineer
 from supportaccess.store.embedded import open_embedded
@@ -145,7 +146,7 @@ _ENDS: dict[Callable[[Step], list[Step]], float] = {
 
 
 def _fallen_due(record: AccessRequest) -> list[Step]:
-    step = lifecycle.fall_due(record, record.updated_at + PERIOD)
+    step = due.fall_due(record, record.updated_at + PERIOD)
     return [] if step is None else [step]
 
 

@@ -16,7 +16,7 @@ import msgspec
 from tests.cli.terminal import PATIENCE, Screen, Terminal
 from tests.support.people import HOME, SettableClock, asking, caller
 
-from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.times import Clock, system_clock
 from supportaccess.settings.paths import Paths

@@ -12,7 +12,7 @@ from tests.sources.builders import TENANT, event, page
 from tests.support.people import asking
 
 from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.limits import Limit
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "yaml")

@@ -8,7 +8,7 @@ from tests.support.events import CREATED, event
 from tests.support.people import FOREIGN, HOME, RESOURCE, asking
 
 from supportaccess.domain.errors import InvalidInput, KeyReused, NotFound, Stale
-from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Status
 from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestStore
 

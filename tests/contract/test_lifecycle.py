@@ -16,7 +16,7 @@ from supportaccess.domain.errors import (
     Stale,
     SupportAccessError,
 )
-from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest, ActorKind, Side, Status
 from supportaccess.store.protocol import Order, RequestQuery, RequestStore

@@ -13,7 +13,8 @@ from tests.support.unhurried import UNHURRIED
 from tests.support.worlds import every_record
 
 from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT, Limit
+from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import OPEN, WAS_APPROVED, AccessRequest, Status
 from supportaccess.store.protocol import LARGEST_PAGE, Order, RequestQuery
 

@@ -20,7 +20,7 @@ from supportaccess.domain.errors import (
     Stale,
     SupportAccessError,
 )
-from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import FINAL, AccessRequest, Side, Status
 from supportaccess.store.protocol import Order, RequestQuery, RequestStore
 

@@ -14,7 +14,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from supportaccess.domain.errors import *
-from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.limits import Limit
 from supportaccess.store.embedded import open_embedded
 from supportaccess.store.protocol import *
 from supportaccess.store.sql.store import SqlStore

@@ -12,10 +12,11 @@ from typing import Protocol
 import pytest
 from tests.support.people import EVERYTHING, HOME, SettableClock, caller
 
-from supportaccess.domain import lifecycle
+from supportaccess.domain import due, lifecycle
 from supportaccess.domain.audit import AuditEntry, Step, entry_of
 from supportaccess.domain.errors import NotFound
-from supportaccess.domain.lifecycle import Limit, NewRequest
+from supportaccess.domain.lifecycle import NewRequest
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Side
 from supportaccess.store.embedded import open_embedded
@@ -75,12 +76,12 @@ class MemoryWorld:
         return _MemoryActs(self, caller(tenant_id), [caller(other) for other in also])
 
     def sweep(self) -> int:
-        steps = [step for row in self.rows.values() if (step := lifecycle.fall_due(row, self.clock())) is not None]
+        steps = [step for row in self.rows.values() if (step := due.fall_due(row, self.clock())) is not None]
         self.write(sorted(steps, key=lambda step: (step.at, step.before.id if step.before else "")))
         return len(steps)
 
     def records(self, tenant_id: str) -> list[AccessRequest]:
-        return [lifecycle.as_of(row, self.clock()) for (tenant, _), row in self.rows.items() if tenant == tenant_id]
+        return [due.as_of(row, self.clock()) for (tenant, _), row in self.rows.items() if tenant == tenant_id]
 
     def entries(self, tenant_id: str) -> list[AuditEntry]:
         return self.log.get(tenant_id, [])
@@ -106,7 +107,7 @@ class _MemoryActs:
         self._world, self._who, self._also = world, who, also
 
     def get(self, request_id: str) -> AccessRequest:
-        return lifecycle.as_of(self._stored(request_id), self._world.clock())
+        return due.as_of(self._stored(request_id), self._world.clock())
 
     def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:  # noqa: ARG002
         step = lifecycle.raise_request(asked, self._who, str(self._world.next_id()), self._world.clock())

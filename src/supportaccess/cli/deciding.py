@@ -24,7 +24,7 @@ from supportaccess.cli.output.fields import ACCESS_REQUESTS
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.printer import Printer
 from supportaccess.domain.errors import Conflict, DecidedElsewhere, InvalidInput, SupportAccessError
-from supportaccess.domain.lifecycle import Limit
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Side, Source, Status
 from supportaccess.store.protocol import RequestStore
 

@@ -14,19 +14,21 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from supportaccess.domain.audit import Activity, Step
+from supportaccess.domain.due import SYSTEM, as_of
 from supportaccess.domain.errors import Conflict, DecidedElsewhere, Forbidden, InvalidInput, Stale
+from supportaccess.domain.limits import Limit, check_seconds, end_of
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import (
     IDENTITY_DIAGNOSTIC_DATA,
     READ,
     AccessRequest,
     Actor,
-    ActorKind,
     Engineer,
     Side,
     Source,
     Status,
     Struct,
+    tenant_of,
     with_etag,
 )
 from supportaccess.domain.tenants import parse_tenant_id
@@ -41,9 +43,6 @@ from supportaccess.domain.text import (
 APPROVED_ACCESS_KEPT = timedelta(days=30)
 """How long ended access stays in the approved-access view, counted from its end."""
 
-LONGEST_LIMIT = timedelta(days=3650)
-SYSTEM = Actor(kind=ActorKind.SYSTEM)
-
 
 class NewRequest(Struct, frozen=True, kw_only=True):
     """What the provider asks for. Without a resource tenant, the data is in the tenant of the support request."""
@@ -57,67 +56,6 @@ class NewRequest(Struct, frozen=True, kw_only=True):
     decide_by: datetime | None = None
 
 
-class Limit(Struct, frozen=True, kw_only=True):
-    """How long an approval lasts: for so many seconds, or until a moment. Give one, or neither for what was asked."""
-
-    seconds: int | None = None
-    until: datetime | None = None
-
-
-def tenant_of(record: AccessRequest) -> str:
-    """Return the tenant whose view the record is."""
-    tenant = record.resource_tenant_id if record.side is Side.RESOURCE else record.support_request_tenant_id
-    if tenant is None:
-        raise ValueError(f"record {record.id} has no tenant of its own")
-    return tenant
-
-
-def due(record: AccessRequest, now: datetime) -> datetime | None:
-    """Return the moment at which the clock alone ended the request, or None while it has not."""
-    match record.status:
-        case Status.PENDING:
-            moment = record.decide_by
-        case Status.APPROVED:
-            moment = record.expires_at
-        case _:
-            return None
-    return moment if moment is not None and moment <= now else None
-
-
-def as_of(record: AccessRequest, now: datetime) -> AccessRequest:
-    """Return the record as the clock has it: never pending past its deadline, never approved past its limit."""
-    moment = due(record, now)
-    if moment is None:
-        return record
-    lapsed = record.status is Status.PENDING
-    return with_etag(
-        replace(
-            record,
-            status=Status.LAPSED if lapsed else Status.EXPIRED,
-            ended_at=moment,
-            ended_by=SYSTEM,
-            end_reason="not decided by the deadline" if lapsed else "time limit reached",
-            updated_at=moment,
-        )
-    )
-
-
-def fall_due(record: AccessRequest, now: datetime) -> Step | None:
-    """Return the step that writes down what the clock did, dated with the limit itself."""
-    moment = due(record, now)
-    if moment is None:
-        return None
-    activity = Activity.DEADLINE_PASSED if record.status is Status.PENDING else Activity.LIMIT_REACHED
-    return Step(
-        tenant_id=tenant_of(record),
-        activity=activity,
-        actor=SYSTEM,
-        at=moment,
-        before=record,
-        after=as_of(record, now),
-    )
-
-
 def raise_request(asked: NewRequest, caller: Caller, request_id: str, now: datetime) -> Step:
     """Create a pending request in the caller's tenant. Raises Forbidden, InvalidInput."""
     caller.require(Permission.RAISE)
@@ -126,7 +64,7 @@ def raise_request(asked: NewRequest, caller: Caller, request_id: str, now: datet
     if asked.decide_by is not None and asked.decide_by <= now:
         raise InvalidInput("the deadline for the decision has already passed")
     if asked.requested_seconds is not None:
-        _check_seconds(asked.requested_seconds)
+        check_seconds(asked.requested_seconds)
     if asked.engineer.display_name is None:
         raise InvalidInput("the engineer has no name")
     record = AccessRequest(
@@ -378,39 +316,6 @@ def check_proven(resource_tenant_id: str | None, tenant_ids: Collection[str]) ->
             f"there is no sign-in to the resource tenant {resource_tenant_id}",
             hint=f"supportaccess tenant set {resource_tenant_id}",
         )
-
-
-def end_of(record: AccessRequest, limit: Limit, now: datetime) -> datetime | None:
-    """Return when access would end that is approved now. Raises InvalidInput, as for a limit longer than asked for."""
-    if limit.seconds is not None and limit.until is not None:
-        raise InvalidInput("give the limit as a duration or as a moment, not as both")
-    if limit.until is not None:
-        if limit.until <= now:
-            raise InvalidInput("the time limit has already passed")
-        if limit.until - now > LONGEST_LIMIT:
-            raise InvalidInput(f"a time limit is at most {LONGEST_LIMIT.days:,} days away")
-        end: datetime | None = limit.until
-    elif limit.seconds is not None:
-        _check_seconds(limit.seconds)
-        end = now + timedelta(seconds=limit.seconds)
-    else:
-        end = None
-    if record.requested_seconds is None:
-        return end
-    most = now + timedelta(seconds=record.requested_seconds)
-    if end is not None and end > most:
-        raise InvalidInput(
-            f"the limit is longer than what was asked for ({timedelta(seconds=record.requested_seconds)})",
-            hint="Leave the limit out to grant what was asked for, or give a shorter one.",
-        )
-    return end or most
-
-
-def _check_seconds(seconds: int) -> None:
-    if seconds <= 0:
-        raise InvalidInput("a duration must be longer than nothing")
-    if seconds > LONGEST_LIMIT.total_seconds():
-        raise InvalidInput(f"a duration is at most {LONGEST_LIMIT.days:,} days")
 
 
 def _checked(reason: str | None) -> str | None:

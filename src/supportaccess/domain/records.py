@@ -141,6 +141,14 @@ class AccessRequest(Struct, frozen=True, kw_only=True):
     mirror: Mirror | None = None
 
 
+def tenant_of(record: AccessRequest) -> str:
+    """Return the tenant whose view the record is."""
+    tenant = record.resource_tenant_id if record.side is Side.RESOURCE else record.support_request_tenant_id
+    if tenant is None:
+        raise ValueError(f"record {record.id} has no tenant of its own")
+    return tenant
+
+
 def canonical_json(value: object) -> bytes:
     """Encode as canonical JSON (RFC 8785).
 

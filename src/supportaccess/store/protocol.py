@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.lifecycle import Limit, NewRequest
+from supportaccess.domain.lifecycle import NewRequest
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Status, Struct
 from supportaccess.domain.source_events import SourceEvent
 

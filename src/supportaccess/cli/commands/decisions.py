@@ -11,7 +11,8 @@ from supportaccess.cli.deciding import AT_MICROSOFT, Options, Verb, approving, d
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.ages import parse_duration, parse_time
 from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.lifecycle import Limit, check_proven, check_revocable_here, end_of
+from supportaccess.domain.lifecycle import check_proven, check_revocable_here
+from supportaccess.domain.limits import Limit, end_of
 from supportaccess.domain.records import AccessRequest, Side, Status
 
 

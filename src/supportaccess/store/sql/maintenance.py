@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from supportaccess.domain import lifecycle
+from supportaccess.domain import due
 from supportaccess.domain.records import Struct
 from supportaccess.domain.times import Clock, to_microseconds
 from supportaccess.store.sql.changes import write_steps
@@ -55,7 +55,7 @@ def sweep(engine: Engine, clock: Clock) -> int:
                 return swept
         with engine.writing() as session:
             rows = session.all(_FALLEN_DUE, moments)
-            steps = [step for row in rows if (step := lifecycle.fall_due(record_from(row), now)) is not None]
+            steps = [step for row in rows if (step := due.fall_due(record_from(row), now)) is not None]
             write_steps(engine, session, steps, {})
             session.run(_FORGET_ANSWERS, moments)
         swept += len(steps)

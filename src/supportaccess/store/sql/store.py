@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from supportaccess.domain import lifecycle
+from supportaccess.domain import due, lifecycle
 from supportaccess.domain.audit import AuditEntry, Step
 from supportaccess.domain.errors import Conflict, InvalidInput, NotFound
-from supportaccess.domain.lifecycle import Limit, NewRequest
+from supportaccess.domain.lifecycle import NewRequest
+from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Side
 from supportaccess.domain.source_events import SourceEvent
@@ -92,7 +93,7 @@ class SqlStore:
         if len(rows) > top:
             last = rows[top - 1]
             following = listing.cursor_at(last[RECORD_WIDTH : RECORD_WIDTH + 3], last[0])
-        return Page(value=[lifecycle.as_of(record_from(row), now) for row in rows[:top]], next=following)
+        return Page(value=[due.as_of(record_from(row), now) for row in rows[:top]], next=following)
 
     def count(self, query: RequestQuery, *, at_most: int) -> int:
         """Return how many requests there are, no further than `at_most`."""
@@ -106,7 +107,7 @@ class SqlStore:
         """Return one request."""
         self._caller.require(Permission.READ_REQUESTS)
         with self._engine.reading() as session:
-            return lifecycle.as_of(self._fetch(session, request_id), self._clock())
+            return due.as_of(self._fetch(session, request_id), self._clock())
 
     def find(self, text: str, *, top: int) -> list[AccessRequest]:
         """Return the requests that a prefix of an ID or a support request ID names."""
@@ -124,7 +125,7 @@ class SqlStore:
             rows = session.all(_FIND, parameters)
             if not rows and len(text) >= SHORTEST_PREFIX:
                 rows = session.all(_FIND_EARLIER_ID, parameters)
-        return [lifecycle.as_of(record_from(row), now) for row in rows[:top]]
+        return [due.as_of(record_from(row), now) for row in rows[:top]]
 
     def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
         """Create a request."""
