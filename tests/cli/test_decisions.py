@@ -1,5 +1,6 @@
 """`approve`, `reject`, `revoke` and `provider withdraw`, of a single request."""
 
+import time
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -112,7 +113,7 @@ def test_a_dry_run_changes_nothing(home: Home, decision: Decision) -> None:
     home.raised("late", ago=timedelta(hours=2), decide_by=now() - timedelta(hours=1))
     entries = home.log_size()
     result = home.run(*decision.words, record.id, "--dry-run")
-    assert (result.code, result.out) == (0, "")
+    assert (result.code, result.out.split("\t")[0]) == (0, record.id)
     assert record.id in result.err
     assert "Nothing was changed: this is a dry run." in result.err
     screen = home.on_terminal(*decision.words, record.id, "--dry-run")
@@ -323,3 +324,42 @@ def test_the_account_is_the_one_of_the_system(home: Home) -> None:
     assert who is not None
     assert who.kind == "local"
     assert "mallory" not in f"{who.object_id}{who.display_name}"
+
+
+def test_a_mirror_that_is_decided_already(new_home: Home) -> None:
+    """A mirror that cannot be decided any more exits with 11, says what it is, and sends nobody to the portal."""
+    new_home.run("import", str(EXAMPLE), "--tenant", "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71")
+    (rejected,) = new_home.run("list", "-s", "rejected", "-o", "ids").lines
+    result = new_home.run("approve", rejected, "-y")
+    assert (result.code, result.out) == (11, "")
+    assert "rejected there, so that it cannot be approved" in result.err
+    assert "entra.microsoft.com" not in result.err
+
+
+def test_a_mirror_needs_no_yes_to_be_refused(new_home: Home) -> None:
+    """Off a terminal, where nothing would be asked, a mirror is told as such."""
+    new_home.run("import", str(EXAMPLE), "--tenant", "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71")
+    (pending,) = new_home.run("list", "--pending", "-o", "ids").lines
+    assert new_home.run("approve", pending).code == 11
+
+
+def test_the_result_is_told_from_now(home: Home) -> None:
+    """However long the question stood, what ended just now did not end in the future."""
+    (record,) = home.approved()
+    with home.terminal("revoke", record.id) as terminal:
+        terminal.wait_for("[y/N] ")
+        time.sleep(1.5)
+        terminal.type("y\n")
+        screen = terminal.finish()
+    assert screen.code == 0
+    (row,) = (line for line in screen.lines if line.startswith(record.id[:8] + " "))
+    assert row.split()[-1] == "now" or row.endswith("ago")
+
+
+def test_the_same_decision_with_another_limit(home: Home) -> None:
+    """What is approved with one limit is not approved anew with another; the message says that it is the limit."""
+    (record,) = home.raised()
+    assert home.run("approve", record.id, "--for", "1h", "-y").code == 0
+    result = home.run("approve", record.id, "--for", "2h", "-y")
+    assert result.code == 6
+    assert "approved already, with another time limit" in result.err

@@ -197,3 +197,29 @@ def test_the_module_can_be_run(new_home: Home) -> None:
     """`python -m supportaccess` is the same program."""
     result = new_home.shell(f"{sys.executable} -m supportaccess --version")
     assert (result.code, result.out) == (0, f"supportaccess {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list --support-request", "list --resource-tenant", "list --engineer", "list --search", "list --since",
+        "list --until", "list --status", "list --sort", "list --tenant", "list --columns", "list --query",
+        "audit log --since", "audit log --until", "audit log --actor", "audit log --activity",
+        "approve x -y --for", "approve x -y --until",
+        "provider raise --support-request 1 --engineer e --reason r --for",
+        "provider raise --support-request 1 --engineer e --reason r --decide-by",
+        "provider raise --support-request 1 --engineer e --reason r --resource-tenant",
+        "provider raise --support-request 1 --engineer e --reason r --title",
+    ],
+)  # fmt: skip
+def test_an_empty_value_is_refused(home: Home, words: str) -> None:
+    """An option that was given nothing, as an unset variable does, never means "all" or "no limit"."""
+    result = home.run(*words.split(), "")
+    assert (result.code, result.out) == (2, "")
+    assert home.run("list", "--all", "-q").out == ""
+
+
+def test_what_was_meant_is_said_before_a_tenant_is_asked_for(new_home: Home) -> None:
+    """With nothing configured a mistyped status or time is what is told."""
+    assert "did you mean approved?" in new_home.run("list", "--status", "aproved").err
+    assert new_home.run("list", "--since", "3x").code == 2

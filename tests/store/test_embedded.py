@@ -85,9 +85,6 @@ class TestFiles:
             nobody = 65534
             for file in (path.parent, *path.parent.iterdir()):
                 os.chown(file, nobody, nobody)
-            for parent in path.parent.parents:
-                if parent.stat().st_uid == 0 and parent.is_relative_to("/tmp/"):
-                    parent.chmod(0o755)
             path.parent.chmod(folder_mode)
             import filelock  # while it can still be read
             os.setgroups([]); os.setgid(nobody); os.setuid(nobody)
@@ -99,6 +96,7 @@ class TestFiles:
         """
         base = Path("/tmp") / f"supportaccess-{os.getpid()}-{tmp_path.name}"
         base.mkdir()
+        base.chmod(0o755)
         try:
             told = run(script, base / "data" / "store.db", folder_mode, -1 if file_mode is None else file_mode)
         finally:

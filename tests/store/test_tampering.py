@@ -366,8 +366,15 @@ class TestEvents:
             world, path, run("DELETE FROM source_events WHERE tenant_id = :tenant AND event_id = 'event-0'")
         )
 
-        assert [finding.verdict for finding in findings] == [Verdict.ALTERED]
-        assert findings[0].sequence is not None
+        assert {finding.verdict for finding in findings} == {Verdict.ALTERED, Verdict.MISSING}
+        assert all(finding.sequence is not None for finding in findings)
+
+    def test_an_event_that_was_taken_from_its_request(self, world: StoreWorld, path: Path) -> None:
+        """A mirror whose events are no longer tied to it is found: its history would be silently shorter."""
+        (finding,) = found(world, path, run("UPDATE source_events SET request_id = NULL WHERE event_id = 'event-0'"))
+
+        assert finding.verdict is Verdict.MISSING
+        assert finding.access_request_id is not None
 
     @pytest.mark.parametrize("into", ["import_id", "'another'"])
     def test_an_event_that_was_put_in(self, world: StoreWorld, path: Path, into: str) -> None:

@@ -23,6 +23,7 @@ from supportaccess.cli.output.colour import Colour
 from supportaccess.cli.output.fields import ACCESS_REQUESTS
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.printer import Printer
+from supportaccess.cli.output.text import counted
 from supportaccess.domain.errors import Conflict, DecidedElsewhere, InvalidInput, SupportAccessError
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Side, Source, Status
@@ -86,8 +87,8 @@ class _Outcome:
 
 def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
     """Decide the requests that the options name, and return the exit code."""
-    printer = context.printer(ACCESS_REQUESTS, output=options.output, columns=options.columns, query=options.query)
-    if not options.dry_run:
+    context.printer(ACCESS_REQUESTS, output=options.output, columns=options.columns, query=options.query)
+    if not options.dry_run and "-" in options.ids:
         check_can_ask(context, yes=options.yes, ids=options.ids)
     ids = expand(options.ids, context.streams)
     if options.reason is None and len(ids) > 1:
@@ -97,11 +98,18 @@ def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
     store = context.store_to_change(options.tenant, dry_run=options.dry_run)
     outcome = _Outcome()
     waiting = _read(context, store, verb, ids, outcome)
+    if waiting and not options.dry_run:
+        check_can_ask(context, yes=options.yes)
     if waiting and not _agreed(context, store, verb, waiting, options):
         return ExitCode.FAILED
     if not options.dry_run:
         _do(context, store, verb, waiting, outcome)
-        printer.print_all(outcome.decided)
+    # Made anew: the question may have stood for long, and ages are told from now.
+    printer = context.printer(ACCESS_REQUESTS, output=options.output, columns=options.columns, query=options.query)
+    printer.print_all(outcome.decided + (waiting if options.dry_run else []))
+    if options.dry_run:
+        context.streams.note("Nothing was changed: this is a dry run.")
+    else:
         _sum_up(context, verb, outcome, len(ids))
     return outcome.exit_code(len(ids))
 
@@ -117,9 +125,11 @@ def mirror_hint(record: AccessRequest, infinitive: str) -> str:
         "revoke": ("Approved access", "Remove access"),
     }[infinitive]
     number = record.support_request_id or "(its support request ID is not known here)"
+    elsewhere = infinitive == "revoke" and record.side is Side.SUPPORT_REQUEST
+    where = "In the resource tenant, " if elsewhere else ""
     return (
-        f"{_PORTAL} > Learn & support > Diagnose and solve problems > Microsoft Support Access Requests (Preview) > "
-        f"{page} > support request {number} > {button}.\n"
+        f"{where}{_PORTAL} > Learn & support > Diagnose and solve problems > "
+        f"Microsoft Support Access Requests (Preview) > {page} > support request {number} > {button}.\n"
         f"Then confirm it here: {confirm}"
     )
 
@@ -133,10 +143,7 @@ def _read(
         try:
             record = resolve(store, text)
             if record.source is not Source.STORE:
-                raise DecidedElsewhere(
-                    f"{record.id} is a mirror of Microsoft Entra's own record, which has no API to decide it",
-                    hint=mirror_hint(record, verb.infinitive),
-                )
+                raise _decided_elsewhere(record, verb)
             if record.status is verb.end and verb.stands(record):
                 context.streams.note(f"{record.id} is {record.status} already; nothing changes.")
                 outcome.decided.append(record)
@@ -150,7 +157,23 @@ def _read(
     return list(waiting.values())
 
 
+def _decided_elsewhere(record: AccessRequest, verb: Verb) -> DecidedElsewhere:
+    mirror = f"{record.id} is a mirror of Microsoft Entra's own record"
+    if record.status is not verb.start:
+        return DecidedElsewhere(
+            f"{mirror}, and {record.status} there, so that it cannot be {verb.participle}",
+            hint=f"supportaccess show {record.id}",
+        )
+    return DecidedElsewhere(f"{mirror}, which has no API to decide it", hint=mirror_hint(record, verb.infinitive))
+
+
 def _conflict(record: AccessRequest, verb: Verb) -> Conflict:
+    if record.status is verb.end:
+        return Conflict(
+            f"{record.id} is {record.status} already, with another time limit",
+            current_status=record.status,
+            hint=f"supportaccess show {record.id}; to change the limit, revoke it and have it asked for again",
+        )
     who = record.decided_by if record.status is Status.APPROVED else record.ended_by
     by = f" by {who.display_name}" if who is not None and who.display_name else ""
     when = f" on {local_time(record.ended_at or record.updated_at)}" if record.status is not Status.PENDING else ""
@@ -176,24 +199,27 @@ def _agreed(
             if waiting[0].reason:
                 streams.note(f"  They say: {waiting[0].reason}")
         else:
-            _preview(context, verb, waiting)
-    if options.dry_run:
-        streams.note("Nothing was changed: this is a dry run.")
-        return True
+            if asks:
+                _preview(context, waiting)
+            _tell_effects(context, verb, waiting)
     if not asks:
         return True
     count = "this request" if len(waiting) == 1 else f"these {len(waiting)} requests"
     return confirmed(context, f"{verb.infinitive.capitalize()} {count}?")
 
 
-def _preview(context: Context, verb: Verb, waiting: Sequence[AccessRequest]) -> None:
-    """Print a table of what is to be decided where the person looks, beside the question, and what it will do."""
+def _preview(context: Context, waiting: Sequence[AccessRequest]) -> None:
+    """Print a table of what is to be decided where the person looks: beside the question."""
     Printer(
         context.streams.beside(), ACCESS_REQUESTS, now=context.clock(), output=Format.TABLE, aliases=context.aliases()
     ).print_all(waiting)
+
+
+def _tell_effects(context: Context, verb: Verb, waiting: Sequence[AccessRequest]) -> None:
+    """Say what will happen, once for all requests to which the same happens."""
     effects = Counter(verb.effect(record) for record in waiting)
     for effect, count in effects.most_common(_MOST_EFFECTS):
-        context.streams.note(f"{count} of {len(waiting)}: {effect}")
+        context.streams.note(f"{counted(count, 'request')}: {effect}")
     if len(effects) > _MOST_EFFECTS:
         context.streams.note("And so on for the others.")
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.errors import Ambiguous, InvalidInput, NotFound
 from supportaccess.domain.records import OPEN, AccessRequest
-from supportaccess.store.protocol import SHORTEST_PREFIX, RequestStore
+from supportaccess.store.protocol import SHORTEST_PREFIX, RequestQuery, RequestStore
 
 _SHOWN = 10
 _LONGEST_LINE = 64 * 1024
@@ -68,12 +68,14 @@ def _unknown(store: RequestStore, text: str) -> NotFound:
     if len(text) < SHORTEST_PREFIX:
         return NotFound(f"{text!r} is too short: a prefix of an ID has at least {SHORTEST_PREFIX} characters")
     near = {
-        name: record
+        name: record.id
         for record in store.find(text[:SHORTEST_PREFIX], top=50)
         for name in (record.id, record.id[: len(text)])
     }
+    of_tickets = store.page(RequestQuery(search=text[: len(text) // 2]), top=50).value
+    near |= {record.support_request_id: record.support_request_id for record in of_tickets if record.support_request_id}
     close = get_close_matches(text.lower(), near, n=1, cutoff=0.8)
-    meant = f"; did you mean {near[close[0]].id}?" if close else ""
+    meant = f"; did you mean {near[close[0]]}?" if close else ""
     return NotFound(
         f"there is no access request {text!r} in tenant {store.tenant_id}{meant}",
         hint="supportaccess list --status STATUS, or --search TEXT, finds it.",

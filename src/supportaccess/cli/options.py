@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from supportaccess.cli.output.formats import Format
+from supportaccess.domain.errors import InvalidInput
 
 Ids = Annotated[
     list[str],
@@ -64,8 +65,15 @@ Limit = Annotated[int, typer.Option("--limit", "-L", min=1, metavar="N", help="P
 All = Annotated[bool, typer.Option("--all", help="Print all of them, however many.")]
 Since = Annotated[
     str | None,
-    typer.Option("--since", metavar="TIME", help="From then on: RFC 3339, a date, or an age such as 7d."),
+    typer.Option("--since", metavar="TIME", help="Made then or later: RFC 3339, a date, or an age such as 7d."),
 ]
 Until = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help="Before then: RFC 3339, a date, or an age such as 12h.")
+    str | None, typer.Option("--until", metavar="TIME", help="Made before then: RFC 3339, a date, or an age (12h).")
 ]
+
+
+def given(option: str, text: str | None) -> str | None:
+    """Return what a filter was given. Raises InvalidInput when it is empty: that is a variable that was not set."""
+    if text is not None and not text.strip():
+        raise InvalidInput(f"{option} is empty", hint="Leave it out to ask for all.")
+    return text

@@ -35,7 +35,7 @@ def end_of(record: AccessRequest, limit: Limit, now: datetime) -> datetime | Non
     most = now + timedelta(seconds=record.requested_seconds)
     if end is not None and end > most:
         raise InvalidInput(
-            f"the limit is longer than what was asked for ({timedelta(seconds=record.requested_seconds)})",
+            f"the limit is longer than what was asked for ({_readable(record.requested_seconds)})",
             hint="Leave the limit out to grant what was asked for, or give a shorter one.",
         )
     return end or most
@@ -47,3 +47,9 @@ def check_seconds(seconds: int) -> None:
         raise InvalidInput("a duration must be longer than nothing")
     if seconds > LONGEST_LIMIT.total_seconds():
         raise InvalidInput(f"a duration is at most {LONGEST_LIMIT.days:,} days")
+
+
+def _readable(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    return "".join(f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if count)

@@ -156,6 +156,7 @@ class _Request:
                 self.ended_at, self.ended_by = event.time, event.initiator
             case Activity.REQUEST_CANCELED if undecided:
                 self.status, self.ended_at, self.ended_by = Status.CANCELED, event.time, event.initiator
+                self.inferred.add("status")  # Microsoft nowhere says what canceling is
             case Activity.APPROVAL_REMOVED if undecided or self.status is Status.APPROVED:
                 self._remove(event)
             case _:
@@ -167,14 +168,13 @@ class _Request:
 
     def _remove(self, event: SourceEvent) -> None:
         self.ended_at, self.ended_by = event.time, event.initiator
-        if _is_person(event.initiator):
+        # Both ways to end access have one activity; which one it was is told by who did it.
+        self.inferred.add("status")
+        if event.initiator is None or _is_person(event.initiator):
             self.status = Status.REVOKED
-        elif event.initiator is not None:
-            self.status, self.end_reason = Status.COMPLETED, "support request closed"
-            self.inferred.update({"status", "endReason"})
         else:
-            self.status = Status.REVOKED
-            self.inferred.add("status")
+            self.status, self.end_reason = Status.COMPLETED, "support request closed"
+            self.inferred.add("endReason")
 
     def record(self) -> AccessRequest:
         """Return the record that this request is shown as."""

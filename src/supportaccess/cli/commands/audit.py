@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from supportaccess.cli import options
 from supportaccess.cli.context import Context
@@ -51,15 +52,16 @@ def log(
     context: Context = ctx.obj
     now = context.clock()
     printer = context.printer(AUDIT_ENTRIES, output=output, columns=columns, query=query)
-    store = context.store(tenant)
     asked = AuditQuery(
-        access_request_ids=_ids_of(store, request) if request else frozenset(),
         activities=frozenset(_activity(name) for name in activity or ()),
-        actor=actor,
-        since=parse_time(since, now, future=False) if since else None,
-        until=parse_time(until, now, future=False) if until else None,
+        actor=options.given("--actor", actor),
+        since=parse_time(since, now, future=False) if since is not None else None,
+        until=parse_time(until, now, future=False) if until is not None else None,
         newest_first=not oldest_first,
     )
+    store = context.store(tenant)
+    if request is not None:
+        asked = replace(asked, access_request_ids=_ids_of(store, request))
     entries = _Entries(store, asked, None if everything else limit)
     printer.print_all(entries)
     if entries.cut and not context.streams.out_closed:
@@ -102,7 +104,10 @@ def verify(
         context.streams.error(f"The audit log of tenant {store.tenant_id} does not hold: {count}.")
         context.streams.advise("keep a copy of the store as evidence; docs/audit-log.md.")
         return ExitCode.VERIFICATION_FAILED
-    context.streams.note(f"The audit log of tenant {store.tenant_id} holds.", colour=Colour.GREEN)
+    if verification.head.size:
+        context.streams.note(f"The audit log of tenant {store.tenant_id} holds.", colour=Colour.GREEN)
+    else:
+        context.streams.warn(f"The audit log of tenant {store.tenant_id} has no entries: nothing was verified.")
     return ExitCode.DONE
 
 

@@ -46,7 +46,8 @@ def approve(
     if for_ is not None and until is not None:
         raise InvalidInput("--for and --until say the same thing twice", hint="Give one of them.")
     limit = Limit(
-        seconds=parse_duration(for_) if for_ else None, until=parse_time(until, now, future=True) if until else None
+        seconds=parse_duration(for_) if for_ is not None else None,
+        until=parse_time(until, now, future=True) if until is not None else None,
     )
     verb = Verb(
         infinitive="approve",

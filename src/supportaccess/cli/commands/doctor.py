@@ -106,9 +106,17 @@ def _tried(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
     except NotSignedIn as error:
-        return Check(name=name, result=Result.SKIPPED, message=error.message, mend=error.hint)
+        return Check(
+            name=name, result=Result.SKIPPED, message=error.message, mend=error.hint and error.hint.replace("\n", " ")
+        )
     except SupportAccessError as error:
-        return Check(name=name, result=Result.FAILED, message=error.message, mend=error.hint)
+        return Check(
+            name=name, result=Result.FAILED, message=error.message, mend=error.hint and error.hint.replace("\n", " ")
+        )
+
+
+def _one_line(hint: str | None) -> str | None:
+    return None if hint is None else " ".join(hint.split())
 
 
 def _passed(name: str, message: str) -> Check:

@@ -96,7 +96,7 @@ def import_export(
     with _opened(context, file) as (stream, name, size):
         export = Export(stream, name=name, tenant_id=profile.tenant_id, format=format)
         store = context.store_of_to_change(profile.tenant_id, dry_run=dry_run)
-        with _progress(context, export, size) as events:
+        with _said_when_interrupted(context), _progress(context, export, size) as events:
             imported = store.import_events(
                 events, key=str(uuid.uuid4()), details={"file": Path(name).name[:256]}, dry_run=dry_run
             )
@@ -160,6 +160,15 @@ def _keep_profile(context: Context, profile: Profile) -> None:
         f"Tenant {profile.tenant_id} was added to the profiles{default}. "
         f"Give it a name: supportaccess tenant set {profile.tenant_id} --alias NAME"
     )
+
+
+@contextmanager
+def _said_when_interrupted(context: Context) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        context.streams.error("\nNothing was imported.", colour=None)
+        raise
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from supportaccess.cli import options
 from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
+from supportaccess.cli.options import given
 from supportaccess.cli.output.ages import parse_time
 from supportaccess.cli.output.fields import (
     ACCESS_REQUESTS,
@@ -36,7 +37,8 @@ _COUNTED = 100_000
     ("Revoke everything that is open for one ticket",
      "supportaccess list --active --support-request 2610070040001234 -o ids \\\n"
      "    | supportaccess revoke - --yes -r closed"),
-    ("The last quarter for a spreadsheet", "supportaccess list --approved --since 90d --all -o csv > quarter.csv"),
+    ("Every access that was ever opened, for a spreadsheet",
+     "supportaccess list -s approved -s revoked -s completed -s expired --all -o csv > access.csv"),
 )  # fmt: skip
 def list_requests(
     ctx: typer.Context,
@@ -79,18 +81,19 @@ def list_requests(
     layout = ACCESS_REQUESTS_OF_TENANTS if several else ACCESS_REQUESTS
     printer = context.printer(layout, output=output, columns=columns, query=query)
     order = _order(sort)
-    stores = [context.store_of(each) for each in _tenant_ids(context, tenant or [None], every=all_tenants)]
     asked = RequestQuery(
         statuses=_statuses(pending, active, status, default=not approved),
         approved_access=approved,
-        support_request_id=support_request,
-        resource_tenant_id=context.tenant_id(resource_tenant) if resource_tenant else None,
-        engineer=engineer,
-        search=search,
-        since=parse_time(since, now, future=False) if since else None,
-        until=parse_time(until, now, future=False) if until else None,
+        support_request_id=given("--support-request", support_request),
+        engineer=given("--engineer", engineer),
+        search=given("--search", search),
+        since=parse_time(since, now, future=False) if since is not None else None,
+        until=parse_time(until, now, future=False) if until is not None else None,
         order=order or Order.ATTENTION,
     )
+    stores = [context.store_of(each) for each in _tenant_ids(context, tenant or [None], every=all_tenants)]
+    if resource_tenant is not None:
+        asked = msgspec.structs.replace(asked, resource_tenant_id=context.tenant_id(resource_tenant))
     listing = _Listing(context, stores, asked, None if everything else limit, marked=several)
     printer.print_all(listing if order is not None else listing.sorted_by(sort))
     listing.say_what_is_missing()

@@ -15,7 +15,7 @@ from supportaccess.cli.ids import expand
 from supportaccess.cli.output.ages import parse_duration, parse_time
 from supportaccess.cli.output.fields import ACCESS_REQUESTS
 from supportaccess.cli.output.text import counted
-from supportaccess.domain.errors import SupportAccessError
+from supportaccess.domain.errors import DecidedElsewhere, NotFound, SupportAccessError
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.records import AccessRequest, Engineer, Status
 
@@ -61,9 +61,9 @@ def raise_request(
         engineer=Engineer(id=engineer_id, display_name=engineer),
         reason=reason,
         title=title,
-        resource_tenant_id=context.tenant_id(resource_tenant) if resource_tenant else None,
-        requested_seconds=parse_duration(for_) if for_ else None,
-        decide_by=parse_time(decide_by, context.clock(), future=True) if decide_by else None,
+        resource_tenant_id=context.tenant_id(resource_tenant) if resource_tenant is not None else None,
+        requested_seconds=parse_duration(for_) if for_ is not None else None,
+        decide_by=parse_time(decide_by, context.clock(), future=True) if decide_by is not None else None,
     )
     store = context.store_to_change(tenant)
     record = store.raise_request(asked, key=str(uuid.uuid4()))
@@ -129,6 +129,8 @@ def close(
         try:
             of_ticket = store.close(number, key=str(uuid.uuid4()))
         except SupportAccessError as error:
+            if isinstance(error, NotFound) and store.find(number, top=1):
+                error = DecidedElsewhere(f"support request {number} is known from mirrors only: Microsoft closes it")
             failed.append(exit_code_of(error))
             context.streams.error(f"Error: {error.message}")
         else:

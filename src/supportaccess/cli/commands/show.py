@@ -13,7 +13,8 @@ from supportaccess.cli.output.detail import history_of, lines, page
 from supportaccess.cli.output.fields import ACCESS_REQUESTS
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import safe
-from supportaccess.domain.records import AccessRequest
+from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.records import AccessRequest, Source
 from supportaccess.domain.source_events import SourceEvent
 
 
@@ -33,6 +34,8 @@ def show(
 ) -> None:
     """Show one access request: its fields with the origin of each, and its history in order."""
     context: Context = ctx.obj
+    if raw and (output or columns or query):
+        raise InvalidInput("--raw prints events as they stood: it takes neither -o nor --columns nor --query")
     printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
     store = context.store(tenant)
     record = resolve(store, request_id)
@@ -51,7 +54,9 @@ def show(
 
 
 def _print_raw(context: Context, record: AccessRequest, events: Sequence[SourceEvent]) -> None:
-    if not events:
+    if not events and record.source is Source.STORE:
         context.streams.note(f"{record.id} was not read from a provider's record: there are no raw events.")
+    elif not events:
+        context.streams.warn(f"The raw events of {record.id} are missing: supportaccess audit verify")
     # As it stood in the export, but for what a terminal would obey.
     context.streams.write_all(f"{safe(event.raw, multiline=True)}\n".encode() for event in events)

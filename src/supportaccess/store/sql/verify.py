@@ -20,6 +20,10 @@ _RECORDS = f"""
     SELECT {RECORD}, listed_at, urgency, engineer_folded, search_folded FROM access_requests
     WHERE tenant_id = :tenant_id ORDER BY id
 """
+_EVENTS_OF_REQUESTS = """
+    SELECT request_id, COUNT(*) FROM source_events
+    WHERE tenant_id = :tenant_id AND request_id IS NOT NULL GROUP BY request_id
+"""
 _SUPPORT_REQUESTS = "SELECT id, state FROM support_requests WHERE tenant_id = :tenant_id ORDER BY id"
 _IMPORTS = "SELECT import_id, COUNT(*) FROM source_events WHERE tenant_id = :tenant_id GROUP BY import_id"
 
@@ -138,6 +142,7 @@ class _Verifying:
     def _read_records(self) -> int:
         count = 0
         seen: set[str] = set()
+        self._events_of: dict[str, int] = dict(self._session.all(_EVENTS_OF_REQUESTS, self._tenant))
         for row in self._session.each(_RECORDS, self._tenant):
             count += 1
             seen.add(row[0])
@@ -170,6 +175,13 @@ class _Verifying:
             self._find(
                 Verdict.ALTERED,
                 f"access request {request_id} is not as entry {sequence} left it",
+                sequence=sequence,
+                request_id=request_id,
+            )
+        elif record.mirror is not None and self._events_of.get(request_id, 0) < record.mirror.events:
+            self._find(
+                Verdict.MISSING,
+                f"raw events of access request {request_id} are missing or no longer tied to it",
                 sequence=sequence,
                 request_id=request_id,
             )
