@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from tests.cli.terminal import PATIENCE, Screen, Terminal
+from tests.cli.terminal import CTRL_C, PATIENCE, Screen, Terminal
 from tests.support.people import HOME, SettableClock, asking, caller
 
 from supportaccess.domain.limits import Limit
@@ -130,6 +131,10 @@ class Home:
         with self.terminal(*arguments, columns=columns, env=env, output=output) as terminal:
             if answer is not None:
                 terminal.wait_for("[y/N] ")
+                if answer == CTRL_C:
+                    time.sleep(
+                        0.2
+                    )  # no person presses it between the question's last letter and the wait for an answer
                 terminal.type(answer)
             return terminal.finish()
 

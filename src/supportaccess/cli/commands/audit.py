@@ -21,6 +21,7 @@ from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestStore, Verification
 
+_MOST_TOLD = 20
 VERIFICATION = Layout(Verification, ("entries", "accessRequests", "sourceEvents", "head.size", "head.root"), "entries")
 
 
@@ -97,8 +98,10 @@ def verify(
         context.streams.write(_told(verification))
     else:
         printer.print_one(verification)
-    for finding in verification.findings:
+    for finding in verification.findings[:_MOST_TOLD]:
         context.streams.error(f"{finding.verdict}: {finding.message}")
+    if len(verification.findings) > _MOST_TOLD:
+        context.streams.error(f"and {len(verification.findings) - _MOST_TOLD:,} more: -o json has them all")
     if verification.findings:
         count = counted(len(verification.findings), "finding")
         context.streams.error(f"The audit log of tenant {store.tenant_id} does not hold: {count}.")
