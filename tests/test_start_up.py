@@ -46,12 +46,14 @@ def home(tmp_path: Path) -> Home:
 
 
 def test_the_version_loads_nothing(home: Home) -> None:
+    """--version loads nothing beside the package and its entry point."""
     bare = _run(home, _NOTHING)
     assert _run(home, _PROGRAM, "--version") - bare == {"supportaccess", "supportaccess.__main__"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], [], ["tenant", "--help"]], ids=" ".join)
 def test_help_loads_no_command_and_nothing_that_a_command_needs(home: Home, arguments: list[str]) -> None:
+    """Help is written without a command, a store or a library that only commands use."""
     loaded = _run(home, _PROGRAM, *arguments)
     needless = (
         *(*_HEAVY, *_OTHER_FORMATS, "rich", "platformdirs", "sqlite3", "msgspec", "json"),
@@ -65,12 +67,14 @@ def test_help_loads_no_command_and_nothing_that_a_command_needs(home: Home, argu
     "arguments", [["list"], ["list", "-o", "json"], ["list", "--approved", "-o", "jsonl"]], ids=" ".join
 )
 def test_a_list_in_a_pipe_loads_what_it_prints_with(home: Home, arguments: list[str]) -> None:
+    """A list in a pipe loads neither Rich nor what only other formats and changes need."""
     loaded = _run(home, _PROGRAM, *arguments)
     assert _among(loaded, [*_HEAVY, *_OTHER_FORMATS, *_ONLY_FOR_CHANGES, "rich"]) == []
     assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.list"]
 
 
 def test_a_list_on_a_terminal_loads_rich_and_no_more_of_it_than_tables(home: Home) -> None:
+    """A table loads of Rich what tables need, and nothing of other formats and changes."""
     report = home.folder / "modules"
     with Terminal([sys.executable, "-c", _PROGRAM, str(report), "list"], home.environment) as terminal:
         screen = terminal.finish()

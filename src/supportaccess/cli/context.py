@@ -91,11 +91,14 @@ class Context:
         """Return the names to show for tenants."""
         return {profile.tenant_id: profile.alias for profile in self.settings.readable_profiles() if profile.alias}
 
-    def tenant_id(self, name: str) -> str:
-        """Return the ID of a tenant by its ID, with a profile or without one, or by its alias."""
+    def tenant_id(self, name: str, *, by: str) -> str:
+        """Return the ID of a tenant by its ID, with a profile or without one, or by its alias.
+
+        `by` is the option or argument that named it.
+        """
         from supportaccess.domain.tenants import is_guid, parse_tenant_id
 
-        return parse_tenant_id(name) if is_guid(name) else self.settings.chosen(name).tenant_id
+        return parse_tenant_id(name) if is_guid(name) else self.settings.chosen(name, by=by).tenant_id
 
     @cached_property
     def engine(self) -> "SqliteEngine":

@@ -65,16 +65,17 @@ class Settings:
         except InvalidInput as error:
             raise broken(self._config, f"default_tenant: {error.message}") from None
 
-    def chosen(self, name: str | None) -> Profile:
+    def chosen(self, name: str | None, *, by: str = "--tenant") -> Profile:
         """Return the profile of the tenant that a command is for.
 
-        In this order: `name` (the --tenant flag), SUPPORTACCESS_TENANT, the default tenant, the only profile.
-        A name is an alias or a tenant ID. Another tenant's broken file does no harm to a name that is found without it.
+        In this order: `name` (given `by` a flag or an argument), SUPPORTACCESS_TENANT, the default tenant, the only
+        profile. A name is an alias or a tenant ID. Another tenant's broken file does no harm to a name that is found
+        without it.
 
         Raises NotSignedIn without a tenant or a profile for it, NotFound for an alias that nobody has, Ambiguous for
         one that several have, InvalidInput and StoreRefused for a file that cannot be read.
         """
-        name, origin = self._choice(name)
+        name, origin = self._choice(name, by)
         return self._by_id(parse_tenant_id(name), origin) if is_guid(name) else self._by_alias(name, origin)
 
     def origin(self, name: str | None) -> str:
@@ -82,7 +83,7 @@ class Settings:
 
         Raises NotSignedIn without a tenant, InvalidInput and StoreRefused for a file that cannot be read.
         """
-        return self._choice(name)[1]
+        return self._choice(name, "--tenant")[1]
 
     def save(self, profile: Profile) -> None:
         """Create or update a profile; comments and unknown keys of its file stay.
@@ -122,12 +123,12 @@ class Settings:
             except OSError as error:
                 raise refused(path, "removed", error) from error
 
-    def _choice(self, name: str | None) -> tuple[str, str]:
+    def _choice(self, name: str | None, by: str) -> tuple[str, str]:
         """Return the name of the chosen tenant, and what named it."""
         if name == "":
-            raise InvalidInput("--tenant is empty", hint="Give an alias or a tenant ID: supportaccess tenant list")
+            raise InvalidInput(f"{by} is empty", hint="Give an alias or a tenant ID: supportaccess tenant list")
         if name is not None:
-            return name, "--tenant"
+            return name, by
         if name := self._environment.get("SUPPORTACCESS_TENANT"):
             return name, "SUPPORTACCESS_TENANT"
         if name := self.default_tenant():

@@ -93,7 +93,8 @@ def list_requests(
     )
     stores = [context.store_of(each) for each in _tenant_ids(context, tenant or [None], every=all_tenants)]
     if resource_tenant is not None:
-        asked = msgspec.structs.replace(asked, resource_tenant_id=context.tenant_id(resource_tenant))
+        tenant_id = context.tenant_id(resource_tenant, by="--resource-tenant")
+        asked = msgspec.structs.replace(asked, resource_tenant_id=tenant_id)
     listing = _Listing(context, stores, asked, None if everything else limit, marked=several)
     printer.print_all(listing if order is not None else listing.sorted_by(sort))
     listing.say_what_is_missing()

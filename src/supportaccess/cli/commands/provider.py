@@ -56,12 +56,13 @@ def raise_request(
     """Raise an access request in the tenant of the support request."""
     context: Context = ctx.obj
     printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
+    elsewhere = None if resource_tenant is None else context.tenant_id(resource_tenant, by="--resource-tenant")
     asked = NewRequest(
         support_request_id=support_request,
         engineer=Engineer(id=engineer_id, display_name=engineer),
         reason=reason,
         title=title,
-        resource_tenant_id=context.tenant_id(resource_tenant) if resource_tenant is not None else None,
+        resource_tenant_id=elsewhere,
         requested_seconds=parse_duration(for_) if for_ is not None else None,
         decide_by=parse_time(decide_by, context.clock(), future=True) if decide_by is not None else None,
     )

@@ -51,7 +51,7 @@ def list_profiles(
 def use(ctx: typer.Context, tenant: TheTenant) -> None:
     """Choose the tenant that commands mean when none is named."""
     context: Context = ctx.obj
-    profile = context.settings.chosen(tenant)
+    profile = context.settings.chosen(tenant, by="the argument")
     context.settings.use(profile.tenant_id)
     context.streams.note(f"The default tenant is now {profile.name}.")
 
@@ -70,7 +70,7 @@ def show(
     """Show one profile, and what chose it."""
     context: Context = ctx.obj
     printer = context.printer(PROFILE, output=output, columns=columns, query=query)
-    profile = context.settings.chosen(tenant)
+    profile = context.settings.chosen(tenant, by="the argument")
     origin = "the argument" if tenant else context.settings.origin(None)
     row = _row(profile, context.settings.default_tenant(), origin)
     if printer.format is Format.TABLE and columns is None and query is None:
@@ -113,7 +113,7 @@ def set_profile(
 def remove(ctx: typer.Context, tenant: TheTenant, yes: options.Yes = False) -> int:
     """Remove a tenant profile. What the store holds of the tenant stays."""
     context: Context = ctx.obj
-    profile = context.settings.chosen(tenant)
+    profile = context.settings.chosen(tenant, by="the argument")
     if not agreed(context, f"Remove the profile of {profile.name}?", yes=yes):
         return ExitCode.FAILED
     context.settings.remove(profile.tenant_id)
@@ -124,7 +124,7 @@ def remove(ctx: typer.Context, tenant: TheTenant, yes: options.Yes = False) -> i
 def _tenant_id(context: Context, name: str) -> str:
     """Return the ID that a new or a known profile is for."""
     try:
-        return context.tenant_id(name)
+        return context.tenant_id(name, by="the argument")
     except NotFound as error:
         error.hint = f"To add a tenant, give its ID: supportaccess tenant set TENANT_ID --alias {name}"
         raise
