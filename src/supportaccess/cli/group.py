@@ -5,7 +5,7 @@ completion and for telling what a mistyped name meant. Help is plain text: Rich 
 `--help` as much again as all the rest.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +27,7 @@ class Lazy(NamedTuple):
     function: str = ""
     commands: Mapping[str, "Lazy"] | None = None
     section: str = "Commands"
+    examples: tuple[tuple[str, str], ...] = ()
 
 
 def examples(*lines: tuple[str, str]) -> Callable[[Function], Function]:
@@ -108,11 +109,10 @@ class LazyGroup(TyperGroup):
 
 def _build(name: str, lazy: Lazy) -> Command:
     if lazy.commands is not None:
-        return LazyGroup(lazy.commands, name=name, summary=lazy.summary)
+        return LazyGroup(lazy.commands, name=name, summary=lazy.summary, epilog=_epilog(lazy.examples))
     module, _, attribute = lazy.function.partition(":")
     function = getattr(import_module(module), attribute)
-    lines = [f"# {want}\n{line}" for want, line in getattr(function, "examples", ())]
-    epilog = "\b\nExamples:\n" + "\n".join(lines) if lines else None
+    epilog = _epilog(getattr(function, "examples", ()))
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     app.command(name, help=function.__doc__, epilog=epilog, add_help_option=False)(function)
     command = typer.main.get_command(app)
@@ -120,6 +120,11 @@ def _build(name: str, lazy: Lazy) -> Command:
         raise TypeError(f"{lazy.function} did not make a command")
     command.params.extend(_everywhere())
     return command
+
+
+def _epilog(examples: Iterable[tuple[str, str]]) -> str | None:
+    lines = [f"# {want}\n{line}" for want, line in examples]
+    return "\b\nExamples:\n" + "\n".join(lines) if lines else None
 
 
 def _everywhere(version: str | None = None) -> list[TyperOption]:

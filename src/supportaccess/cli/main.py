@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, Lazy] = {
             "verify": _lazy("Recompute the log and hold everything against it.", "audit", "verify"),
         },
         _RECORD,
+        (
+            ("Who did what in the last month", "supportaccess audit log --since 30d"),
+            ("Is the log as it was written?", "supportaccess audit verify"),
+        ),
     ),
     "provider": Lazy(
         "The provider's side: raise and withdraw requests, close tickets.",
@@ -47,6 +51,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "close": _lazy("Close support requests: ends their open access.", "provider", "close"),
         },
         _RECORD,
+        (("The ticket is solved", "supportaccess provider close 2610070040001234 --yes"),),
     ),
     "tenant": Lazy(
         "Tenant profiles: which tenants there are, and which one is meant.",
@@ -59,6 +64,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "remove": _lazy("Remove a profile; what the store holds stays.", "tenant", "remove"),
         },
         _UPKEEP,
+        (("From now on mean contoso", "supportaccess tenant use contoso"),),
     ),
     "store": Lazy(
         "Look after the embedded store.",
@@ -69,6 +75,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "sweep": _lazy("Write down which limits and deadlines have passed.", "store", "sweep_store"),
         },
         _UPKEEP,
+        (("A copy of today", "supportaccess store backup store-$(date +%F).db"),),
     ),
     "doctor": _lazy("Why does it not work?", "doctor", "doctor", _UPKEEP),
 }

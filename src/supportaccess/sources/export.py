@@ -59,7 +59,14 @@ class Export:
     the stream's own OSError passes through.
     """
 
-    def __init__(self, stream: BinaryIO, *, name: str, tenant_id: str, format: Format | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        stream: BinaryIO,
+        *,
+        name: str,
+        tenant_id: str,
+        format: Format | None = None,  # noqa: A002 - the option's name
+    ) -> None:
         self.format = format
         self.events = 0
         self.unrelated = 0

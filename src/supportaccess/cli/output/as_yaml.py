@@ -27,7 +27,7 @@ def yaml_list(values: Iterable[object]) -> Iterator[bytes]:
 def _dumper() -> Callable[[object], bytes]:
     import yaml
 
-    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # the C one where it is
         """PyYAML's safe dumper, without references to what was written before."""
 
         def ignore_aliases(self, _: object) -> bool:

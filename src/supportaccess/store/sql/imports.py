@@ -93,7 +93,7 @@ def import_events(
                 writer.finish()
             outcome = importing.outcome()
             if dry_run:
-                raise _TakenBack  # noqa: TRY301
+                raise _TakenBack  # noqa: TRY301 - as above
             answers.keep(session, payload, outcome, now)
     except _TakenBack:
         pass
