@@ -1,0 +1,189 @@
+"""What goes over the wire beside the records: the bodies, envelopes and errors of the REST API, for both of its ends.
+
+Bodies refuse members that they do not know, and times without an offset. Answers may gain members.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.lifecycle import NewRequest
+from supportaccess.domain.limits import Limit
+from supportaccess.domain.permissions import Permission
+from supportaccess.domain.records import AccessRequest, Actor, Engineer, Struct
+from supportaccess.domain.source_events import SourceEvent
+
+API_VERSION = "v1"
+DISCOVERY_PATH = "/.well-known/supportaccess-configuration"
+REQUEST_ID_HEADER = "x-ms-request-id"
+ERROR_CODE_HEADER = "x-ms-error-code"
+AUXILIARY_HEADER = "x-ms-authorization-auxiliary"
+"""Carries a caller's tokens of other tenants: `Bearer TOKEN, Bearer TOKEN`, as Azure Resource Manager has it."""
+MOST_AUXILIARY_TOKENS = 3
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """Base of what a client sends."""
+
+
+class EngineerBody(Body, frozen=True, kw_only=True):
+    """The engineer who asks."""
+
+    display_name: str
+    id: str | None = None
+
+
+class RaiseBody(Body, frozen=True, kw_only=True):
+    """What the provider asks for."""
+
+    support_request_id: str
+    engineer: EngineerBody
+    reason: str
+    title: str | None = None
+    resource_tenant_id: str | None = None
+    requested_seconds: int | None = None
+    decide_by: Moment | None = None
+
+    def asked(self) -> NewRequest:
+        """Return it in the words of the rules."""
+        return NewRequest(
+            support_request_id=self.support_request_id,
+            engineer=Engineer(id=self.engineer.id, display_name=self.engineer.display_name),
+            reason=self.reason,
+            title=self.title,
+            resource_tenant_id=self.resource_tenant_id,
+            requested_seconds=self.requested_seconds,
+            decide_by=self.decide_by,
+        )
+
+
+class LimitBody(Body, frozen=True, kw_only=True):
+    """How long an approval lasts: so many seconds, or until a moment."""
+
+    seconds: int | None = None
+    until: Moment | None = None
+
+    def limit(self) -> Limit:
+        """Return it in the words of the rules."""
+        return Limit(seconds=self.seconds, until=self.until)
+
+
+class ApproveBody(Body, frozen=True, kw_only=True):
+    """An approval. Without a limit it lasts as long as was asked for."""
+
+    reason: str | None = None
+    limit: LimitBody | None = None
+
+
+class RejectBody(Body, frozen=True, kw_only=True):
+    """A rejection, which always has a reason."""
+
+    reason: str
+
+
+class ReasonBody(Body, frozen=True, kw_only=True):
+    """A revocation or a withdrawal."""
+
+    reason: str | None = None
+
+
+class CloseBody(Body, frozen=True, kw_only=True):
+    """The close of a support request: nothing beside its ID."""
+
+
+class ImportHead(Body, frozen=True, kw_only=True):
+    """The first line of an import: what its audit entry says of it. Every further line is a source event."""
+
+    details: dict[str, str | int]
+
+
+class RequestList(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Some access requests. `next_link` is absent on the last page."""
+
+    value: list[AccessRequest]
+    next_link: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class AuditList(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Some audit entries. `next_link` is absent on the last page."""
+
+    value: list[AuditEntry]
+    next_link: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class SourceEventList(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """The events that a mirror was rebuilt from."""
+
+    value: list[SourceEvent]
+
+
+class Count(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """How many there are, counted no further than was asked for."""
+
+    count: int
+
+
+class Grant(Struct, frozen=True, kw_only=True):
+    """A permission and where it comes from: the name of a directory role or an app role."""
+
+    permission: Permission
+    granted_by: tuple[str, ...]
+
+
+class Me(Struct, frozen=True, kw_only=True):
+    """Who the caller is, and what they may do. `client_id` is the application that the token was issued to."""
+
+    tenant_id: str
+    actor: Actor
+    client_id: str | None = None
+    permissions: tuple[Grant, ...]
+
+
+class Discovery(Struct, frozen=True, kw_only=True):
+    """What a client needs to sign in: the authority's base URL, the server's client ID and the scopes to ask for."""
+
+    api_version: str
+    endpoint: str
+    authority: str
+    client_id: str
+    scopes: tuple[str, ...]
+
+
+class InnerError(Struct, frozen=True, kw_only=True):
+    """A closer code of an error."""
+
+    code: str
+
+
+class ErrorDetail(Struct, frozen=True, kw_only=True):
+    """One of several things that are wrong."""
+
+    code: str
+    message: str
+    target: str | None = None
+
+
+class Error(Struct, frozen=True, kw_only=True):
+    """What went wrong. `code` is the domain error's code, or one of the protocol's.
+
+    `current_status` comes with a conflict, `resource_tenant_id` when a token for that tenant is needed beside.
+    """
+
+    code: str
+    message: str
+    target: str | None = None
+    details: tuple[ErrorDetail, ...] = ()
+    innererror: InnerError | None = None
+    hint: str | None = None
+    current_status: str | None = None
+    resource_tenant_id: str | None = None
+
+
+class ErrorBody(Struct, frozen=True, kw_only=True):
+    """The body of every answer that is not a success."""
+
+    error: Error
