@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from supportaccess.domain.strict_json import BadJson, decode
 from supportaccess.sources.refusal import Refusal, kind_of
-from supportaccess.sources.strict_json import BadJson, decode
 
 Fields = Mapping[str, object]
 

@@ -6,9 +6,9 @@ The order of the columns is not documented; it is what public parsers of such fi
 import csv
 from collections.abc import Iterator
 
+from supportaccess.domain.strict_json import LONGEST_TEXT
 from supportaccess.sources.fields import Fields, text
 from supportaccess.sources.refusal import Refusal, quoted
-from supportaccess.sources.strict_json import LONGEST_TEXT
 from supportaccess.sources.window import LARGEST_ITEM, Item, Window, too_large
 
 TARGETS = 3

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.strict_json import BadJson, decode
 from supportaccess.domain.text import check_support_request_id
 from supportaccess.sources.fields import Fields, entries, get
-from supportaccess.sources.strict_json import BadJson, decode
 
 # Not a part of a longer number, word, GUID or decimal fraction.
 _NUMBER = re.compile(r"(?<![\w-])(?<![0-9][.,])[0-9]{16}(?![\w-])")

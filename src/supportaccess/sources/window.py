@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from supportaccess.domain.strict_json import BadJson, decode_at
 from supportaccess.sources.refusal import Refusal, quoted
-from supportaccess.sources.strict_json import BadJson, decode_at
 
 LARGEST_ITEM = 1024**2
 _BLANKS = re.compile(r"[ \t\r\n]*")
