@@ -17,6 +17,7 @@ from supportaccess.domain.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
+    ProofRequired,
     Stale,
     SupportAccessError,
 )
@@ -114,7 +115,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         expected = self.why_not(record, Status.PENDING, fresh)
         if expected is None and record is not None:
             if record.side is Side.SUPPORT_REQUEST and not proof:
-                expected = Forbidden
+                expected = ProofRequired
             elif limit is not None and not self.allowed(limit, record):
                 expected = InvalidInput
         acts = self.world.acts(tenant, [other] if proof else [])

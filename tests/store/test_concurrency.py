@@ -10,10 +10,10 @@ from tests.support.worlds import StoreWorld
 
 from supportaccess.domain import lifecycle
 from supportaccess.domain.audit import Activity
-from supportaccess.domain.errors import Conflict
 from supportaccess.domain.records import Status
 from supportaccess.store.protocol import RequestQuery
-from supportaccess.store.sql.changes import write_steps
+from supportaccess.store.sql.changes import lock_and_write
+from supportaccess.store.sql.engine import Raced
 
 PROCESSES = 50
 
@@ -60,13 +60,13 @@ def test_of_fifty_processes_that_decide_exactly_one_wins(world: StoreWorld, path
     assert world.findings() == []
 
 
-def test_a_step_from_a_row_that_has_changed_is_a_conflict(world: StoreWorld) -> None:
-    """Should two writers ever begin from one row, the second finds it changed, and writes neither row nor entry."""
+def test_a_step_from_a_row_that_has_changed_is_taken_back(world: StoreWorld) -> None:
+    """Should two writers ever begin from one row, the second finds it changed and writes neither row nor entry."""
     record = raised(world.store())
     steps = lifecycle.reject(record, caller(), etag=record.etag, reason="no", now=world.clock())
     approval = world.store().approve(record.id, etag=record.etag, key=new_key())
-    with pytest.raises(Conflict), world.engine.writing() as session:
-        write_steps(world.engine, session, steps, {})
+    with pytest.raises(Raced), world.engine.writing(()) as session:
+        lock_and_write(world.engine, session, steps, {})
 
     assert world.store().get(record.id) == approval
     assert len(world.store().history(record.id)) == 2

@@ -19,7 +19,7 @@ from supportaccess.store import embedded
 from supportaccess.store.embedded import back_up, open_embedded, schema_version
 from supportaccess.store.protocol import RequestQuery
 from supportaccess.store.sql import migrations, sqlite
-from supportaccess.store.sql.engine import KNOWN_VERSION, Parameters
+from supportaccess.store.sql.engine import KNOWN_VERSION, Result, Statement
 
 Opened = Callable[[Path], StoreWorld]
 
@@ -314,7 +314,7 @@ class TestErrors:
         record = raised(world.store())
         other = opened(path)
         world.engine.connection.execute("PRAGMA busy_timeout = 50")
-        with other.engine.writing():
+        with other.engine.writing(()):
             assert world.store().get(record.id) == record
             with pytest.raises(StoreUnavailable, match="nothing was changed") as refused:
                 world.store().approve(record.id, etag=record.etag, key=new_key())
@@ -350,7 +350,7 @@ class TestErrors:
 
         with monkeypatch.context() as patch:
             patch.setattr(world.engine, "connection", FailingAtCommit())
-            with pytest.raises((StoreRefused, StoreUnavailable)) as refused, world.engine.writing():
+            with pytest.raises((StoreRefused, StoreUnavailable)) as refused, world.engine.writing(()):
                 pass
 
         assert type(refused.value).__name__ == kind
@@ -364,17 +364,17 @@ class TestErrors:
         """Whichever statement of an approval fails, nothing of it is there, and the same key serves again."""
         record = raised(world.store())
         done = 0
-        original = sqlite._Session.run
+        original = sqlite._Session._execute
 
-        def failing(self: sqlite._Session, statement: str, parameters: Parameters) -> int:
+        def failing(self: sqlite._Session, statement: Statement) -> Result:
             nonlocal done
             done += 1
             if done == number:
                 raise StoreRefused("injected")
-            return original(self, statement, parameters)
+            return original(self, statement)
 
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite._Session, "run", failing)
+            patch.setattr(sqlite._Session, "_execute", failing)
             try:
                 world.store().approve(record.id, etag=record.etag, key="the key")
             except StoreRefused:
@@ -389,7 +389,7 @@ class TestErrors:
         """A list can be read while another program is in the middle of a change, and does not show it."""
         record = raised(world.store())
         other = opened(path)
-        with other.engine.writing() as session:
+        with other.engine.writing(()) as session:
             session.run("UPDATE access_requests SET title = 'half'", {})
             assert world.store().page(RequestQuery(), top=10).value == [record]
             session.run("UPDATE access_requests SET title = :title", {"title": record.title})

@@ -14,7 +14,7 @@ from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import Status
 from supportaccess.store.protocol import LARGEST_PAGE, SHORTEST_PREFIX, Order, RequestQuery
 from supportaccess.store.sql import maintenance, store
-from supportaccess.store.sql.changes import write_steps
+from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.lists import Listing
 
 REQUESTS = 3_000
@@ -38,14 +38,14 @@ def crowded() -> Iterator[StoreWorld]:
     """Return a store with some thousand requests, swept, and without statistics, as a store is."""
     with throwaway_world() as world:
         chance, ids = random.Random(1), counted_ids()
-        with world.engine.writing() as session:
-            write_steps(world.engine, session, list(_steps(chance, ids)), {})
+        with world.engine.writing(()) as session:
+            lock_and_write(world.engine, session, list(many_steps(chance, ids)), {})
         world.clock.now = NOW
         world.sweep()
         yield world
 
 
-def _steps(chance: random.Random, ids: object) -> Iterator[Step]:
+def many_steps(chance: random.Random, ids: object) -> Iterator[Step]:
     assert callable(ids)
     for number in range(REQUESTS):
         now = START + timedelta(minutes=number)
@@ -124,11 +124,12 @@ def test_finding_searches_indexes(crowded: StoreWorld, text: str) -> None:
         "tenant_id": HOME,
         "text": text,
         "support_request_id": text,
+        "id": text,
         "shortest": SHORTEST_PREFIX,
         "now": 0,
         "top": 10,
     }
-    for statement in (store._FIND, store._FIND_EARLIER_ID, store._OF_SUPPORT_REQUEST):
+    for statement in (store._FIND, store._FIND_EARLIER_ID, store._OF_SUPPORT_REQUEST, store._RESOURCE_TENANTS):
         steps = plan(crowded, statement, parameters)
         check(steps)
         assert not [step for step in steps if step.startswith("SCAN") and "source_events" in step]
@@ -136,17 +137,22 @@ def test_finding_searches_indexes(crowded: StoreWorld, text: str) -> None:
 
 def test_a_sweep_looks_at_what_is_due_alone(crowded: StoreWorld) -> None:
     """What fell due is found by the index of open requests, and old answers by their age."""
-    for statement in (maintenance._ANYTHING_TO_DO, maintenance._FALLEN_DUE, maintenance._FORGET_ANSWERS):
-        steps = plan(crowded, statement, {"now": 0, "before": 0})
+    for statement in (
+        maintenance._WITH_SOMETHING_DUE,
+        maintenance._FALLEN_DUE,
+        maintenance._WITH_OLD_ANSWERS,
+        maintenance._FORGET_ANSWERS,
+    ):
+        steps = plan(crowded, statement, {"now": 0, "before": 0, "tenant_id": HOME})
         assert not [step for step in steps if step.startswith("SCAN") and ("access_" in step or "idemp" in step)], steps
 
 
 def test_the_work_for_a_page_does_not_grow_with_the_store(crowded: StoreWorld) -> None:
     """For a first page of 3,000 requests SQLite goes about as many steps as for one of a tenth of them."""
     with throwaway_world() as small:
-        with small.engine.writing() as session:
-            steps = itertools.islice(_steps(random.Random(1), counted_ids()), 500)
-            write_steps(small.engine, session, list(steps), {})
+        with small.engine.writing(()) as session:
+            steps = itertools.islice(many_steps(random.Random(1), counted_ids()), 500)
+            lock_and_write(small.engine, session, list(steps), {})
         small.clock.now = NOW
         small.sweep()
         for query in FILTERS[:3]:

@@ -65,7 +65,7 @@ def test_a_sweep_of_nothing_takes_no_lock(world: StoreWorld) -> None:
     """A sweep with nothing to do does not wait for a writer."""
     other = StoreWorld(world.engine.path)
     world.engine.connection.execute("PRAGMA busy_timeout = 50")
-    with other.engine.writing():
+    with other.engine.writing(()):
         assert world.sweep() == 0
     other.close()
 

@@ -1,5 +1,6 @@
 """Tenants, callers and requests as the tests name them."""
 
+import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -33,11 +34,16 @@ class SettableClock:
         self.now += by
 
 
+def object_id(name: str) -> str:
+    """Return an object ID for somebody, the same each time."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
 def caller(
     tenant_id: str = HOME, *, permissions: Iterable[Permission] = EVERYTHING, name: str = "Ada Administrator"
 ) -> Caller:
     """Return a person of a tenant, allowed everything unless told otherwise."""
-    actor = Actor(kind=ActorKind.USER, tenant_id=tenant_id, object_id=f"object-of-{name}", display_name=name)
+    actor = Actor(kind=ActorKind.USER, tenant_id=tenant_id, object_id=object_id(name), display_name=name)
     return Caller(tenant_id=tenant_id, actor=actor, permissions=frozenset(permissions))
 
 

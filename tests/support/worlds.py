@@ -21,11 +21,14 @@ from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Side
 from supportaccess.store.embedded import open_embedded
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, Order, RequestQuery, RequestStore
+from supportaccess.store.sql.engine import Engine
 from supportaccess.store.sql.maintenance import sweep
 from supportaccess.store.sql.sqlite import SqliteEngine
 from supportaccess.store.sql.store import SqlStore
 
 ADA = "Ada Administrator"
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""A folder in memory, where the machine has one."""
 
 
 class Acts(Protocol):
@@ -180,15 +183,15 @@ class _MemoryActs:
         return after
 
 
-class StoreWorld:
-    """The embedded store: one SQLite file."""
+class SqlWorld:
+    """A store on a database."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    engine: Engine
+
+    def __init__(self, engine: Engine) -> None:
         self.clock = SettableClock()
-        self.engine: SqliteEngine = open_embedded(path)
+        self.engine = engine
         self.tenants: set[str] = set()
-        if not durable:  # where hypothesis makes many short-lived stores and none has to survive a power cut
-            self.engine.connection.execute("PRAGMA synchronous = OFF")
 
     def store(
         self,
@@ -230,6 +233,17 @@ class StoreWorld:
         self.engine.close()
 
 
+class StoreWorld(SqlWorld):
+    """The embedded store: one SQLite file."""
+
+    engine: SqliteEngine
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        super().__init__(open_embedded(path))
+        if not durable:  # where hypothesis makes many short-lived stores and none has to survive a power cut
+            self.engine.connection.execute("PRAGMA synchronous = OFF")
+
+
 def every_record(store: RequestStore, query: RequestQuery, *, top: int = LARGEST_PAGE) -> list[AccessRequest]:
     """Follow a list's pages to the end."""
     records: list[AccessRequest] = []
@@ -265,8 +279,7 @@ def counted_ids() -> Callable[[], uuid.UUID]:
 @contextmanager
 def throwaway_world() -> Iterator[StoreWorld]:
     """Make a store in memory where the machine has such a folder, and verify it at the end."""
-    in_memory = "/dev/shm"
-    with tempfile.TemporaryDirectory(dir=in_memory if os.access(in_memory, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         world = StoreWorld(Path(folder) / "store.db", durable=False)
         try:
             yield world

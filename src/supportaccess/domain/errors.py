@@ -5,6 +5,7 @@ SupportAccessError
 ├── UnreadableExport      export the file again
 ├── NotSignedIn           sign in, or choose a tenant
 ├── Forbidden             ask somebody who may
+│   └── ProofRequired     sign in to the other tenant too
 ├── NotFound              look the ID up
 ├── Ambiguous             say which of the candidates
 ├── Conflict              look at the request as it now stands
@@ -23,7 +24,10 @@ from typing import ClassVar
 
 
 class SupportAccessError(Exception):
-    """Base of every refusal: what happened, and the command or act that mends it."""
+    """Base of every refusal: what happened, and the command or act that mends it.
+
+    `request_id` is the server's name for the request, where a server was involved.
+    """
 
     code: ClassVar[str] = "Failed"
 
@@ -31,6 +35,7 @@ class SupportAccessError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.request_id: str | None = None
 
 
 class InvalidInput(SupportAccessError):
@@ -55,6 +60,14 @@ class Forbidden(SupportAccessError):
     """The caller is known, and may not do this."""
 
     code = "Forbidden"
+
+
+class ProofRequired(Forbidden):
+    """It takes a permission in another tenant too, and there is no proof of who the caller is there."""
+
+    def __init__(self, message: str, *, resource_tenant_id: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.resource_tenant_id = resource_tenant_id
 
 
 class NotFound(SupportAccessError):

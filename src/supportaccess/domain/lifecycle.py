@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from supportaccess.domain.audit import Activity, Step
 from supportaccess.domain.due import SYSTEM, as_of
-from supportaccess.domain.errors import Conflict, DecidedElsewhere, Forbidden, InvalidInput, Stale
+from supportaccess.domain.errors import Conflict, DecidedElsewhere, Forbidden, InvalidInput, ProofRequired, Stale
 from supportaccess.domain.limits import Limit, check_seconds, end_of
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import (
@@ -309,11 +309,12 @@ def _caller_in(tenant_id: str | None, caller: Caller, also: Collection[Caller]) 
 
 
 def check_proven(resource_tenant_id: str | None, tenant_ids: Collection[str]) -> None:
-    """Raise Forbidden unless the tenant is among those that the caller has proven to be of."""
+    """Raise ProofRequired unless the tenant is among those that the caller has proven to be of."""
     if resource_tenant_id not in tenant_ids:
-        raise Forbidden(
+        raise ProofRequired(
             f"a cross-tenant request is approved by somebody who may decide in both tenants; "
             f"there is no sign-in to the resource tenant {resource_tenant_id}",
+            resource_tenant_id=resource_tenant_id,
             hint=f"supportaccess tenant set {resource_tenant_id}",
         )
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from supportaccess.domain.errors import InvalidInput
 
@@ -25,9 +26,15 @@ def to_microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
+@lru_cache(8192)
 def from_microseconds(microseconds: int) -> datetime:
-    """Return the moment, in UTC, so many microseconds after 1970-01-01T00:00:00Z."""
-    return EPOCH + timedelta(microseconds=microseconds)
+    """Return the moment, in UTC, so many microseconds after 1970-01-01T00:00:00Z.
+
+    Remembered: the times of a record are often equal, and they are half of what it costs to read one.
+    """
+    # A timedelta of microseconds alone takes twice as long.
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return EPOCH + timedelta(0, seconds, rest)
 
 
 def parse_rfc3339(text: str) -> datetime:

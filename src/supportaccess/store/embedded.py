@@ -34,7 +34,7 @@ def open_embedded(path: Path) -> SqliteEngine:
 
 def schema_version(engine: SqliteEngine) -> int:
     """Return the version of the file's schema: 0 for an empty one."""
-    with engine.reading() as session:
+    with engine.reading(()) as session:
         row = session.one("PRAGMA user_version", {})
     return int(row[0]) if row else 0
 

@@ -130,6 +130,11 @@ class RequestStore(Protocol):
         """The tenant whose view this is."""
         ...
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether an answer has a way to go, so that the next page is worth asking for early, from another thread."""
+        ...
+
     def page(self, query: RequestQuery, *, top: int, cursor: str | None = None) -> Page:
         """Return up to `top` (at most LARGEST_PAGE) requests. Raises Forbidden, InvalidInput for a bad cursor."""
         ...

@@ -3,17 +3,19 @@
 Bodies refuse members that they do not know, and times without an offset. Answers may gain members.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.limits import LONGEST_LIMIT, Limit
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest, Actor, Engineer, Struct
 from supportaccess.domain.source_events import SourceEvent
+from supportaccess.domain.text import LONGEST_NAME, LONGEST_REASON, LONGEST_SUPPORT_REQUEST_ID, LONGEST_TITLE
 
 API_VERSION = "v1"
 DISCOVERY_PATH = "/.well-known/supportaccess-configuration"
@@ -23,29 +25,59 @@ AUXILIARY_HEADER = "x-ms-authorization-auxiliary"
 """Carries a caller's tokens of other tenants: `Bearer TOKEN, Bearer TOKEN`, as Azure Resource Manager has it."""
 MOST_AUXILIARY_TOKENS = 3
 
+RESOURCE_TENANT_TOKEN_REQUIRED = "ResourceTenantTokenRequired"  # noqa: S105 - an error's closer code
+"""Says of a Forbidden that a token of the resource tenant is needed beside."""
+
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+def _told(**schema: object) -> msgspec.Meta:
+    """Return what the description of the API says of a value. The rules hold it to that, here nothing does."""
+    return msgspec.Meta(extra_json_schema=dict(schema))
+
+
+def _text(longest: int) -> msgspec.Meta:
+    return _told(minLength=1, maxLength=longest, pattern=r"^[^\x00]*[^\s\x00\x1c-\x1f\x85\xa0][^\x00]*$")
+
+
+_SupportRequestId = Annotated[
+    str, _told(minLength=1, maxLength=LONGEST_SUPPORT_REQUEST_ID, pattern=r"^[^\s\x00-\x20\x7f-\xa0]+$")
+]
+_Reason = Annotated[str, _text(LONGEST_REASON)]
+_Title = Annotated[str, _text(LONGEST_TITLE)]
+_Name = Annotated[str, _text(LONGEST_NAME)]
+_TenantId = Annotated[str, _told(format="uuid")]
+_Seconds = Annotated[int, _told(minimum=1, maximum=int(LONGEST_LIMIT.total_seconds()))]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     """Base of what a client sends."""
 
 
+def in_utc(moment: datetime | None) -> datetime | None:
+    """Return the moment as records have it. Raises InvalidInput for one that UTC has no year for."""
+    try:
+        return moment and moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{moment} is not a time that exists in UTC") from None
+
+
 class EngineerBody(Body, frozen=True, kw_only=True):
     """The engineer who asks."""
 
-    display_name: str
-    id: str | None = None
+    display_name: _Name
+    id: _Name | None = None
 
 
 class RaiseBody(Body, frozen=True, kw_only=True):
     """What the provider asks for."""
 
-    support_request_id: str
+    support_request_id: _SupportRequestId
     engineer: EngineerBody
-    reason: str
-    title: str | None = None
-    resource_tenant_id: str | None = None
-    requested_seconds: int | None = None
+    reason: _Reason
+    title: _Title | None = None
+    resource_tenant_id: _TenantId | None = None
+    requested_seconds: _Seconds | None = None
     decide_by: Moment | None = None
 
     def asked(self) -> NewRequest:
@@ -57,38 +89,38 @@ class RaiseBody(Body, frozen=True, kw_only=True):
             title=self.title,
             resource_tenant_id=self.resource_tenant_id,
             requested_seconds=self.requested_seconds,
-            decide_by=self.decide_by,
+            decide_by=in_utc(self.decide_by),
         )
 
 
 class LimitBody(Body, frozen=True, kw_only=True):
     """How long an approval lasts: so many seconds, or until a moment."""
 
-    seconds: int | None = None
+    seconds: _Seconds | None = None
     until: Moment | None = None
 
     def limit(self) -> Limit:
         """Return it in the words of the rules."""
-        return Limit(seconds=self.seconds, until=self.until)
+        return Limit(seconds=self.seconds, until=in_utc(self.until))
 
 
 class ApproveBody(Body, frozen=True, kw_only=True):
     """An approval. Without a limit it lasts as long as was asked for."""
 
-    reason: str | None = None
+    reason: _Reason | None = None
     limit: LimitBody | None = None
 
 
 class RejectBody(Body, frozen=True, kw_only=True):
     """A rejection, which always has a reason."""
 
-    reason: str
+    reason: _Reason
 
 
 class ReasonBody(Body, frozen=True, kw_only=True):
     """A revocation or a withdrawal."""
 
-    reason: str | None = None
+    reason: _Reason | None = None
 
 
 class CloseBody(Body, frozen=True, kw_only=True):

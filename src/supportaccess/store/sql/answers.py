@@ -1,6 +1,7 @@
 """Remembers the answer to each idempotency key, so that a repeated act answers as it did and changes nothing."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -10,7 +11,7 @@ from supportaccess.domain.errors import InvalidInput, KeyReused, StoreRefused
 from supportaccess.domain.permissions import Caller
 from supportaccess.domain.records import canonical_json
 from supportaccess.domain.times import to_microseconds
-from supportaccess.store.sql.engine import Session
+from supportaccess.store.sql.engine import Row, Statement
 
 _ANSWER = """
     SELECT payload_hash, answer FROM idempotency WHERE tenant_id = :tenant_id AND caller = :caller AND key = :key
@@ -38,11 +39,15 @@ class Answers(Generic[T]):
             "key": key,
         }
 
-    def known(self, session: Session, payload: object) -> T | None:
+    def asking(self) -> Statement:
+        """Return the statement that looks the answer up."""
+        return Statement(_ANSWER, self._named)
+
+    def known(self, rows: Sequence[Row], payload: object) -> T | None:
         """Return the answer that was given before. Raises KeyReused when that was to something else."""
-        row = session.one(_ANSWER, self._named)
-        if row is None:
+        if not rows:
             return None
+        row = rows[0]
         if row[0] != _hash(payload):
             raise KeyReused("this idempotency key was used for something else")
         try:
@@ -50,10 +55,10 @@ class Answers(Generic[T]):
         except (msgspec.MsgspecError, TypeError, RecursionError) as error:
             raise StoreRefused(f"the answer kept for this idempotency key cannot be read: {error}") from error
 
-    def keep(self, session: Session, payload: object, answer: T, now: datetime) -> None:
-        """Remember the answer, in the transaction of what it answers to."""
+    def keeping(self, payload: object, answer: T, now: datetime) -> Statement:
+        """Return the statement that remembers the answer, for the transaction of what it answers to."""
         told = {"payload_hash": _hash(payload), "answer": msgspec.json.encode(answer), "at": to_microseconds(now)}
-        session.run(_KEEP_ANSWER, self._named | told)
+        return Statement(_KEEP_ANSWER, self._named | told)
 
 
 def _hash(payload: object) -> bytes:

@@ -4,61 +4,88 @@ Statements are written once, with `:name` for a parameter. An engine turns that 
 transactions, and says what went wrong in the domain's errors.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from supportaccess.domain.errors import StoreUnavailable
 
 KNOWN_VERSION = 1
 """The schema version of this program: the number of its last migration."""
+
+EVERY_TENANT = ("*",)
+"""The tenants of a session that reads over all of them, as only the upkeep of a whole store does."""
 
 Parameters = Mapping[str, object]
 Row = tuple[Any, ...]
 
 
+class Statement(NamedTuple):
+    """A statement with its parameters. With `one_row` it is a change of one row, and Raced when that is not there."""
+
+    sql: str
+    parameters: Parameters
+    one_row: bool = False
+
+
+class Result(NamedTuple):
+    """What a statement did: the rows that it returned, and how many it touched."""
+
+    rows: list[Row]
+    touched: int
+
+
+class Raced(StoreUnavailable):
+    """Somebody else wrote at the same moment, and this transaction was taken back: it may begin anew."""
+
+
 class Session(Protocol):
     """A connection in use: within one transaction, or for single reads."""
 
-    def all(self, statement: str, parameters: Parameters) -> list[Row]:
+    def batch(self, statements: Sequence[Statement]) -> list[Result]:
+        """Execute statements one after the other, in one round trip."""
+        ...
+
+    def finish(self, statements: Sequence[Statement]) -> None:
+        """Execute the last statements of a transaction; it may be committed with them, in one round trip."""
+        ...
+
+    def all(self, sql: str, parameters: Parameters) -> list[Row]:
         """Return every row."""
         ...
 
-    def one(self, statement: str, parameters: Parameters) -> Row | None:
+    def one(self, sql: str, parameters: Parameters) -> Row | None:
         """Return the first row, or None."""
         ...
 
-    def each(self, statement: str, parameters: Parameters) -> Iterator[Row]:
-        """Return the rows one at a time, without holding them all."""
+    def each(self, sql: str, parameters: Parameters) -> Iterator[Row]:
+        """Return the rows one at a time, without holding them all. Within a transaction only."""
         ...
 
-    def run(self, statement: str, parameters: Parameters) -> int:
+    def run(self, sql: str, parameters: Parameters) -> int:
         """Execute a change and return how many rows it touched."""
-        ...
-
-    def run_many(self, statement: str, parameters: Iterable[Parameters]) -> None:
-        """Execute a change once for each set of parameters."""
         ...
 
 
 class Engine(Protocol):
-    """A database. Sessions raise StoreUnavailable, StoreRefused, OutcomeUnknown, or InvalidInput for a parameter."""
+    """A database. A session is opened for tenants: of others it sees and writes nothing, where the database can tell.
 
-    def reading(self) -> AbstractContextManager[Session]:
+    Sessions raise StoreUnavailable, StoreRefused, OutcomeUnknown, or InvalidInput for a parameter.
+    """
+
+    lock_head: str
+    """Reads `size, root, frontier` of the log of `:tenant_id`, and locks it until the transaction ends."""
+
+    def reading(self, tenant_ids: Sequence[str]) -> AbstractContextManager[Session]:
         """Open a session for reads; each statement sees what is committed."""
         ...
 
-    def snapshot(self) -> AbstractContextManager[Session]:
+    def snapshot(self, tenant_ids: Sequence[str]) -> AbstractContextManager[Session]:
         """Open a session whose reads all see the store at one moment."""
         ...
 
-    def writing(self) -> AbstractContextManager[Session]:
+    def writing(self, tenant_ids: Sequence[str]) -> AbstractContextManager[Session]:
         """Open a transaction: committed and durable when the block ends well, rolled back when it raises."""
-        ...
-
-    def lock_heads(self, session: Session, tenant_ids: Sequence[str]) -> list[Row]:
-        """Return `(tenant_id, size, root, frontier)` of the tenants' audit logs, locked until the transaction ends.
-
-        A tenant without a log gets an empty one.
-        """
         ...
 
     def close(self) -> None:

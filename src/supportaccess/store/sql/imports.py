@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
@@ -16,11 +17,12 @@ from supportaccess.domain.records import AccessRequest, Actor, canonical_json
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.store.protocol import Imported
 from supportaccess.store.sql.answers import Answers
-from supportaccess.store.sql.changes import write_row
-from supportaccess.store.sql.engine import Engine, Row, Session
-from supportaccess.store.sql.log import LogWriter
+from supportaccess.store.sql.changes import write_steps
+from supportaccess.store.sql.engine import Engine, Row, Session, Statement
+from supportaccess.store.sql.log import LogWriter, lock_logs
 from supportaccess.store.sql.rows import GET, record_from
 
+_AT_ONCE = 200
 _INSERT_EVENT = """
     INSERT INTO source_events
         (tenant_id, source, event_id, first_request_id, request_id, placed, import_id, event, raw)
@@ -57,7 +59,7 @@ _events = msgspec.json.Decoder(SourceEvent)
 
 
 class _TakenBack(Exception):
-    """Takes the transaction of a dry run, or of an import that was answered before, back."""
+    """Takes the transaction of a dry run back."""
 
 
 def import_events(
@@ -79,22 +81,22 @@ def import_events(
     answers = Answers(importing.caller, key, Imported)
     outcome = Imported()
     try:
-        with engine.writing() as session:
+        with engine.writing(importing.tenant_ids) as session:
             payload = ["import", dict(details), importing.take(session, events)]
+            # Locked only now: decisions need not wait while the events come in.
+            keys = {importing.caller.tenant_id: key}
+            writer, (answered,) = lock_logs(engine, session, importing.tenant_ids, keys, [answers.asking()])
             # Known only now: whether it is the same import shows when all of it was read.
-            known = None if dry_run else answers.known(session, payload)
+            known = None if dry_run else answers.known(answered.rows, payload)
             if known is not None:
-                outcome = known
-                raise _TakenBack  # noqa: TRY301 - leaving the block by an exception is what rolls back
+                return known
             if importing.new:
-                writer = LogWriter(engine, session, importing.tenant_ids, {importing.caller.tenant_id: key})
-                writer.append(importing.step(session, details))
+                write_steps(session, writer, [importing.step(session, details)], more=True)
                 importing.rebuild(session, writer)
-                writer.finish()
             outcome = importing.outcome()
             if dry_run:
-                raise _TakenBack  # noqa: TRY301 - as above
-            answers.keep(session, payload, outcome, now)
+                raise _TakenBack  # noqa: TRY301 - leaving the block by an exception is what rolls back
+            session.finish([*writer.finish(), answers.keeping(payload, outcome, now)])
     except _TakenBack:
         pass
     return outcome
@@ -158,35 +160,49 @@ class _Importing:
     def take(self, session: Session, events: Iterable[SourceEvent]) -> str:
         """Keep the events that are not there yet. Return the hash of them all."""
         digest = hashlib.sha256()
-        for event in events:
-            if event.tenant_id != self.caller.tenant_id:
-                raise InvalidInput(f"event {event.id} is of tenant {event.tenant_id}, not of {self.caller.tenant_id}")
-            digest.update(canonical_json(event))
-            if not event.recognised:
-                self._unrecognised += 1
-            told = replace(event, raw="")
-            named = {"tenant_id": event.tenant_id, "source": event.source.value, "event_id": event.id}
-            inserted = session.run(
-                _INSERT_EVENT,
-                named
-                | {
-                    "first_request_id": event.request_id,
-                    "placed": 0 if event.recognised else 1,
-                    "import_id": self._import_id,
-                    "event": msgspec.json.encode(told),
-                    "raw": event.raw,
-                },
-            )
-            if inserted:
-                self.new += 1
-                if event.recognised:
-                    session.run_many(_INSERT_KEY, [named | {"key": key} for key in event.keys])
-            else:
-                self._known += 1
-                known = session.one(_KNOWN_EVENT, named)
-                if known is not None and not _same(_events.decode(known[0]), event):
-                    self._differing += 1
+        waiting = iter(events)
+        while some := list(islice(waiting, _AT_ONCE)):
+            for event in some:
+                if event.tenant_id != self.caller.tenant_id:
+                    raise InvalidInput(
+                        f"event {event.id} is of tenant {event.tenant_id}, not of {self.caller.tenant_id}"
+                    )
+                digest.update(canonical_json(event))
+            self._take(session, some)
         return digest.hexdigest()
+
+    def _take(self, session: Session, events: Sequence[SourceEvent]) -> None:
+        results = session.batch([self._inserting(event) for event in events])
+        inserted = [event for event, result in zip(events, results, strict=True) if result.touched]
+        known = [event for event, result in zip(events, results, strict=True) if not result.touched]
+        session.batch(
+            [
+                Statement(_INSERT_KEY, _named(event) | {"key": key})
+                for event in inserted
+                if event.recognised
+                for key in event.keys
+            ]
+        )
+        stored = session.batch([Statement(_KNOWN_EVENT, _named(event)) for event in known])
+        self.new += len(inserted)
+        self._known += len(known)
+        self._unrecognised += sum(not event.recognised for event in events)
+        self._differing += sum(
+            not _same(_events.decode(result.rows[0][0]), event) for event, result in zip(known, stored, strict=True)
+        )
+
+    def _inserting(self, event: SourceEvent) -> Statement:
+        return Statement(
+            _INSERT_EVENT,
+            _named(event)
+            | {
+                "first_request_id": event.request_id,
+                "placed": 0 if event.recognised else 1,
+                "import_id": self._import_id,
+                "event": msgspec.json.encode(replace(event, raw="")),
+                "raw": event.raw,
+            },
+        )
 
     def step(self, session: Session, details: Mapping[str, str | int]) -> Step:
         """Return the step that records the import itself."""
@@ -208,16 +224,34 @@ class _Importing:
         """Rebuild every request that a new event belongs to."""
         unplaced = {"tenant_id": self.caller.tenant_id, "import_id": self._import_id}
         while rows := session.all(_NEXT_UNPLACED, unplaced):
+            events = [_events.decode(row[0]) for row in rows]
+            with_key = self._with_keys(session, {key for event in events for key in event.keys})
             done: set[str] = set()
-            for row in rows:
-                event = _events.decode(row[0])
+            steps: list[Step] = []
+            placing: list[Statement] = []
+            for event, row in zip(events, rows, strict=True):
                 if event.id not in done:
-                    connected = self._connected(session, row)
+                    connected = self._connected(session, row, with_key)
                     done.update(other.id for other, _ in connected if other.tenant_id == event.tenant_id)
-                    self._replace(session, writer, connected)
+                    self._replace(session, connected, steps, placing)
+            write_steps(session, writer, steps, placing, more=True)
 
-    def _connected(self, session: Session, first: Row) -> list[tuple[SourceEvent, str | None]]:
-        """Return every event that shares a key with the first, or with another that does, and its request's ID."""
+    def _with_keys(self, session: Session, keys: Iterable[str]) -> dict[str, list[Row]]:
+        """Return the events with each key, in one round trip."""
+        asking = [(key, {"tenant_id": tenant_id, "key": key}) for key in keys for tenant_id in self.tenant_ids]
+        results = session.batch([Statement(_WITH_KEY, parameters) for _, parameters in asking])
+        found: dict[str, list[Row]] = {}
+        for (key, _), result in zip(asking, results, strict=True):
+            found.setdefault(key, []).extend(result.rows)
+        return found
+
+    def _connected(
+        self, session: Session, first: Row, with_key: dict[str, list[Row]]
+    ) -> list[tuple[SourceEvent, str | None]]:
+        """Return every event that shares a key with the first, or with another that does, and its request's ID.
+
+        `with_key` are the events of the keys that were read; further ones are added.
+        """
         found: dict[tuple[str, str], tuple[SourceEvent, str | None]] = {}
         keys: set[str] = set()
         waiting: list[Row] = [first]
@@ -227,17 +261,19 @@ class _Importing:
             if (event.tenant_id, event.id) in found:
                 continue
             found[event.tenant_id, event.id] = event, request_id
-            for key in event.keys:
-                if key not in keys:
-                    keys.add(key)
-                    for tenant_id in self.tenant_ids:
-                        waiting += session.all(_WITH_KEY, {"tenant_id": tenant_id, "key": key})
+            with_key.update(self._with_keys(session, [key for key in event.keys if key not in with_key]))
+            waiting += (row for key in event.keys if key not in keys for row in with_key[key])
+            keys.update(event.keys)
         return list(found.values())
 
     def _replace(
-        self, session: Session, writer: LogWriter, connected: Sequence[tuple[SourceEvent, str | None]]
+        self,
+        session: Session,
+        connected: Sequence[tuple[SourceEvent, str | None]],
+        steps: list[Step],
+        placing: list[Statement],
     ) -> None:
-        """Put the mirrors rebuilt from the events in the place of those that were there."""
+        """Add what puts the mirrors rebuilt from the events in the place of those that were there."""
         rebuilt = mirrors.rebuild(event for event, _ in connected)
         place = {(event.tenant_id, event.id): mirror for mirror in rebuilt for event in mirror.events}
         earlier: dict[tuple[str, str], AccessRequest] = {}
@@ -253,41 +289,34 @@ class _Importing:
                         mirror.record, earlier[event.tenant_id, request_id], self.tenant_ids
                     )
         remaining = {(mirror.tenant_id, mirror.record.id) for mirror in rebuilt}
-        for (tenant_id, request_id), record in earlier.items():
-            if (tenant_id, request_id) not in remaining:
-                self._write(session, writer, Activity.MIRROR_MERGED, tenant_id, record, None)
+        steps += (
+            self._step(Activity.MIRROR_MERGED, tenant_id, record, None)
+            for (tenant_id, request_id), record in earlier.items()
+            if (tenant_id, request_id) not in remaining
+        )
         for mirror in rebuilt:
             before = earlier.get((mirror.tenant_id, mirror.record.id))
             if before is None or before.etag != mirror.record.etag:
                 self._requests_new += before is None
                 self._requests_changed += before is not None
-                self._write(session, writer, Activity.MIRROR_UPDATED, mirror.tenant_id, before, mirror.record)
-        session.run_many(_PLACE, (_placing(event, place.get((event.tenant_id, event.id))) for event, _ in connected))
+                steps.append(self._step(Activity.MIRROR_UPDATED, mirror.tenant_id, before, mirror.record))
+        placing += (_placing(event, place.get((event.tenant_id, event.id))) for event, _ in connected)
 
-    def _write(
-        self,
-        session: Session,
-        writer: LogWriter,
-        activity: Activity,
-        tenant_id: str,
-        before: AccessRequest | None,
-        after: AccessRequest | None,
-    ) -> None:
+    def _step(
+        self, activity: Activity, tenant_id: str, before: AccessRequest | None, after: AccessRequest | None
+    ) -> Step:
         own = tenant_id == self.caller.tenant_id
         # The other tenant's log says that its mirror changed, not who in this tenant's directory imported.
         actor = self.caller.actor if own else Actor(kind=self.caller.actor.kind)
-        step = Step(tenant_id=tenant_id, activity=activity, actor=actor, at=self._now, before=before, after=after)
-        write_row(session, step)
-        writer.append(step)
+        return Step(tenant_id=tenant_id, activity=activity, actor=actor, at=self._now, before=before, after=after)
 
 
-def _placing(event: SourceEvent, mirror: mirrors.Rebuilt | None) -> dict[str, object]:
-    return {
-        "tenant_id": event.tenant_id,
-        "source": event.source.value,
-        "event_id": event.id,
-        "request_id": mirror.record.id if mirror else None,
-    }
+def _named(event: SourceEvent) -> dict[str, object]:
+    return {"tenant_id": event.tenant_id, "source": event.source.value, "event_id": event.id}
+
+
+def _placing(event: SourceEvent, mirror: mirrors.Rebuilt | None) -> Statement:
+    return Statement(_PLACE, _named(event) | {"request_id": mirror.record.id if mirror else None})
 
 
 def _same(known: SourceEvent, event: SourceEvent) -> bool:

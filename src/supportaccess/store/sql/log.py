@@ -1,6 +1,6 @@
 """Writes and reads the audit log of each tenant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -9,7 +9,7 @@ from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from supportaccess.domain.times import to_microseconds
 from supportaccess.store.protocol import AuditPage, AuditQuery, LogHead
-from supportaccess.store.sql.engine import Engine, Row, Session
+from supportaccess.store.sql.engine import Engine, Raced, Result, Row, Session, Statement
 from supportaccess.store.sql.rows import anywhere, fold
 
 _APPEND = """
@@ -19,50 +19,69 @@ _APPEND = """
 _MOVE_HEAD = """
     UPDATE audit_log_heads SET size = :size, root = :root, frontier = :frontier WHERE tenant_id = :tenant_id
 """
+_FIRST_HEAD = """
+    INSERT INTO audit_log_heads (tenant_id, size, root, frontier) VALUES (:tenant_id, :size, :root, :frontier)
+"""
 _HEAD = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
 
 _entries = msgspec.json.Decoder(AuditEntry)
 
 
 class LogWriter:
-    """Appends entries to tenants' logs within one transaction; `finish` moves the heads.
+    """Makes the statements that append entries to tenants' logs within one transaction; `finish` moves the heads.
 
-    `keys` are the idempotency keys by tenant: a key is its caller's, and no other tenant's log tells it.
+    `heads` are the rows of the locked heads by tenant: None for a log that is still to begin. `keys` are the
+    idempotency keys by tenant: a key is its caller's, and no other tenant's log tells it.
     """
 
-    def __init__(self, engine: Engine, session: Session, tenant_ids: Iterable[str], keys: Mapping[str, str]) -> None:
-        self._session = session
+    def __init__(self, heads: Mapping[str, Row | None], keys: Mapping[str, str]) -> None:
         self._keys = keys
-        # One order for everybody, so that two writers of the same two tenants never wait for each other.
-        locked = engine.lock_heads(session, sorted(set(tenant_ids)))
-        self._frontiers = {tenant_id: _frontier(tenant_id, size, root, data) for tenant_id, size, root, data in locked}
+        self._frontiers = {
+            tenant_id: _frontier(tenant_id, *head) if head else Frontier() for tenant_id, head in heads.items()
+        }
+        self._beginning = {tenant_id for tenant_id, head in heads.items() if head is None}
         self._moved: set[str] = set()
 
-    def append(self, step: Step) -> None:
-        """Write the entry of a step."""
-        frontier = self._frontiers[step.tenant_id]
+    def append(self, step: Step) -> Statement:
+        """Return the statement that writes the entry of a step. Raises Raced for a log that was not locked."""
+        frontier = self._frontiers.get(step.tenant_id)
+        if frontier is None:
+            raise Raced("the request came to concern another tenant at the same moment; nothing was changed")
         entry = entry_of(step, frontier.size, self._keys.get(step.tenant_id))
         data = encode_entry(entry)
         leaf = leaf_hash(data)
-        self._session.run(
-            _APPEND, {"tenant_id": step.tenant_id, "entry": data, "leaf_hash": leaf, **filter_columns(entry)}
-        )
         frontier.append(leaf)
         self._moved.add(step.tenant_id)
+        return Statement(
+            _APPEND, {"tenant_id": step.tenant_id, "entry": data, "leaf_hash": leaf, **filter_columns(entry)}
+        )
 
-    def finish(self) -> None:
-        """Write the new heads."""
-        for tenant_id in sorted(self._moved):
-            frontier = self._frontiers[tenant_id]
-            self._session.run(
-                _MOVE_HEAD,
-                {
-                    "tenant_id": tenant_id,
-                    "size": frontier.size,
-                    "root": frontier.root(),
-                    "frontier": frontier.to_bytes(),
-                },
-            )
+    def finish(self) -> list[Statement]:
+        """Return the statements that write the new heads."""
+        return [self._head(tenant_id, self._frontiers[tenant_id]) for tenant_id in sorted(self._moved)]
+
+    def _head(self, tenant_id: str, frontier: Frontier) -> Statement:
+        sql = _FIRST_HEAD if tenant_id in self._beginning else _MOVE_HEAD
+        head = {"size": frontier.size, "root": frontier.root(), "frontier": frontier.to_bytes()}
+        return Statement(sql, head | {"tenant_id": tenant_id}, one_row=True)
+
+
+def lock_logs(
+    engine: Engine,
+    session: Session,
+    tenant_ids: Iterable[str],
+    keys: Mapping[str, str],
+    then: Sequence[Statement] = (),
+) -> tuple[LogWriter, list[Result]]:
+    """Lock the logs of some tenants until the transaction ends, and read on with further statements.
+
+    Whoever changes anything of a tenant locks its log first: what is read after that stays as it is.
+    """
+    # One order for everybody, so that two writers of the same two tenants never wait for each other.
+    ordered = sorted(set(tenant_ids))
+    results = session.batch([*(Statement(engine.lock_head, {"tenant_id": each}) for each in ordered), *then])
+    heads = {tenant_id: next(iter(result.rows), None) for tenant_id, result in zip(ordered, results, strict=False)}
+    return LogWriter(heads, keys), results[len(ordered) :]
 
 
 def filter_columns(entry: AuditEntry) -> dict[str, object]:

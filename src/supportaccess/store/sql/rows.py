@@ -18,48 +18,40 @@ from supportaccess.domain.records import (
 from supportaccess.domain.times import from_microseconds, to_microseconds
 from supportaccess.store.sql.engine import Row
 
-_RECORD_COLUMNS = (
-    "id",
-    "support_request_id",
-    "title",
-    "status",
-    "source",
-    "side",
-    "support_request_tenant_id",
-    "resource_tenant_id",
-    "scope",
-    "access_level",
-    "engineer_id",
-    "engineer_name",
-    "reason",
-    "created_at",
-    "decide_by",
-    "requested_seconds",
-    "decided_at",
-    "decided_by",
-    "decision_reason",
-    "starts_at",
-    "expires_at",
-    "ended_at",
-    "ended_by",
-    "end_reason",
-    "updated_at",
-    "etag",
-    "mirror",
-)
-_NUMBER_COLUMNS = frozenset(
-    {
-        "created_at",
-        "decide_by",
-        "requested_seconds",
-        "decided_at",
-        "starts_at",
-        "expires_at",
-        "ended_at",
-        "updated_at",
-    }
-)
-_TYPES = tuple((int if name in _NUMBER_COLUMNS else str, type(None)) for name in _RECORD_COLUMNS)
+
+class _Columns(msgspec.Struct, array_like=True, frozen=True):
+    """The columns of a record, in order. A column of SQLite holds whatever was put there: msgspec checks the types."""
+
+    id: str
+    support_request_id: str | None
+    title: str | None
+    status: Status
+    source: Source
+    side: Side
+    support_request_tenant_id: str | None
+    resource_tenant_id: str | None
+    scope: str
+    access_level: str
+    engineer_id: str | None
+    engineer_name: str | None
+    reason: str | None
+    created_at: int | None
+    decide_by: int | None
+    requested_seconds: int | None
+    decided_at: int | None
+    decided_by: str | None
+    decision_reason: str | None
+    starts_at: int | None
+    expires_at: int | None
+    ended_at: int | None
+    ended_by: str | None
+    end_reason: str | None
+    updated_at: int
+    etag: str
+    mirror: str | None
+
+
+_RECORD_COLUMNS = _Columns.__struct_fields__
 _DERIVED_COLUMNS = ("listed_at", "urgency", "engineer_folded", "search_folded")
 
 RECORD = ", ".join(_RECORD_COLUMNS)
@@ -170,38 +162,35 @@ def record_from(row: Row) -> AccessRequest:
 
 
 def _record_from(row: Row) -> AccessRequest:
-    # A column of SQLite holds whatever was put there.
-    for name, value, types in zip(_RECORD_COLUMNS, row, _TYPES, strict=False):
-        if type(value) not in types:
-            raise TypeError(f"{name} is of the wrong type")
-    engineer_id, engineer_name, decided_by, ended_by, mirror = row[10], row[11], row[17], row[22], row[26]
+    columns = msgspec.convert(row, _Columns)
+    named = columns.engineer_id or columns.engineer_name
     return AccessRequest(
-        id=row[0],
-        support_request_id=row[1],
-        title=row[2],
-        status=Status(row[3]),
-        source=Source(row[4]),
-        side=Side(row[5]),
-        support_request_tenant_id=row[6],
-        resource_tenant_id=row[7],
-        scope=row[8],
-        access_level=row[9],
-        engineer=Engineer(id=engineer_id, display_name=engineer_name) if engineer_id or engineer_name else None,
-        reason=row[12],
-        created_at=_moment(row[13]),
-        decide_by=_moment(row[14]),
-        requested_seconds=row[15],
-        decided_at=_moment(row[16]),
-        decided_by=_actor.decode(decided_by) if decided_by else None,
-        decision_reason=row[18],
-        starts_at=_moment(row[19]),
-        expires_at=_moment(row[20]),
-        ended_at=_moment(row[21]),
-        ended_by=_actor.decode(ended_by) if ended_by else None,
-        end_reason=row[23],
-        updated_at=from_microseconds(row[24]),
-        etag=row[25],
-        mirror=_mirror.decode(mirror) if mirror else None,
+        id=columns.id,
+        support_request_id=columns.support_request_id,
+        title=columns.title,
+        status=columns.status,
+        source=columns.source,
+        side=columns.side,
+        support_request_tenant_id=columns.support_request_tenant_id,
+        resource_tenant_id=columns.resource_tenant_id,
+        scope=columns.scope,
+        access_level=columns.access_level,
+        engineer=Engineer(id=columns.engineer_id, display_name=columns.engineer_name) if named else None,
+        reason=columns.reason,
+        created_at=_moment(columns.created_at),
+        decide_by=_moment(columns.decide_by),
+        requested_seconds=columns.requested_seconds,
+        decided_at=_moment(columns.decided_at),
+        decided_by=_actor.decode(columns.decided_by) if columns.decided_by else None,
+        decision_reason=columns.decision_reason,
+        starts_at=_moment(columns.starts_at),
+        expires_at=_moment(columns.expires_at),
+        ended_at=_moment(columns.ended_at),
+        ended_by=_actor.decode(columns.ended_by) if columns.ended_by else None,
+        end_reason=columns.end_reason,
+        updated_at=from_microseconds(columns.updated_at),
+        etag=columns.etag,
+        mirror=_mirror.decode(columns.mirror) if columns.mirror else None,
     )
 
 

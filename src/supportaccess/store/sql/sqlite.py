@@ -1,7 +1,7 @@
 """SQLite as an engine of the SQL store."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,18 +12,16 @@ from supportaccess.domain.errors import (
     StoreUnavailable,
     SupportAccessError,
 )
-from supportaccess.store.sql.engine import Parameters, Row, Session
+from supportaccess.store.sql.engine import Parameters, Raced, Result, Row, Session, Statement
 
 _SECONDS_TO_WAIT = 60.0
-_EMPTY_HEAD = """
-    INSERT INTO audit_log_heads (tenant_id, size, root, frontier) VALUES (:tenant_id, 0, x'', x'')
-    ON CONFLICT DO NOTHING
-"""
-_HEAD = "SELECT tenant_id, size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
 
 
 class SqliteEngine:
-    """One connection to a database file, for one thread."""
+    """One connection to a database file, for one thread. Whoever may open the file sees every tenant in it."""
+
+    # A transaction holds the only write lock already.
+    lock_head = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,12 +32,12 @@ class SqliteEngine:
         self._session = _Session(self.connection, path)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self, tenant_ids: Sequence[str]) -> Iterator[Session]:  # noqa: ARG002
         """Open a session for reads; each statement sees what is committed."""
         yield self._session
 
     @contextmanager
-    def snapshot(self) -> Iterator[Session]:
+    def snapshot(self, tenant_ids: Sequence[str]) -> Iterator[Session]:  # noqa: ARG002
         """Open a session whose reads all see the store at one moment. Text that is not UTF-8 comes as bytes."""
         self.connection.text_factory = _text_or_bytes
         try:
@@ -49,18 +47,10 @@ class SqliteEngine:
             self.connection.text_factory = str
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, tenant_ids: Sequence[str]) -> Iterator[Session]:  # noqa: ARG002
         """Open a transaction. IMMEDIATE takes the write lock first: a read in it cannot go stale before its write."""
         with self._transaction("BEGIN IMMEDIATE"):
             yield self._session
-
-    def lock_heads(self, session: Session, tenant_ids: Sequence[str]) -> list[Row]:
-        """Return the heads of the tenants' audit logs; the transaction holds the only write lock already."""
-        heads = []
-        for tenant_id in tenant_ids:
-            session.run(_EMPTY_HEAD, {"tenant_id": tenant_id})
-            heads.extend(session.all(_HEAD, {"tenant_id": tenant_id}))
-        return heads
 
     def close(self) -> None:
         """Close the connection."""
@@ -93,26 +83,36 @@ class _Session:
         self._connection = connection
         self._path = path
 
-    def all(self, statement: str, parameters: Parameters) -> list[Row]:
-        with _explained(self._path):
-            return self._connection.execute(statement, parameters).fetchall()
+    def batch(self, statements: Sequence[Statement]) -> list[Result]:
+        return [self._execute(statement) for statement in statements]
 
-    def one(self, statement: str, parameters: Parameters) -> Row | None:
+    def finish(self, statements: Sequence[Statement]) -> None:
+        self.batch(statements)
+
+    def all(self, sql: str, parameters: Parameters) -> list[Row]:
+        return self._execute(Statement(sql, parameters)).rows
+
+    def one(self, sql: str, parameters: Parameters) -> Row | None:
         with _explained(self._path):
-            row: Row | None = self._connection.execute(statement, parameters).fetchone()
+            row: Row | None = self._connection.execute(sql, parameters).fetchone()
             return row
 
-    def each(self, statement: str, parameters: Parameters) -> Iterator[Row]:
+    def each(self, sql: str, parameters: Parameters) -> Iterator[Row]:
         with _explained(self._path):
-            yield from self._connection.execute(statement, parameters)
+            yield from self._connection.execute(sql, parameters)
 
-    def run(self, statement: str, parameters: Parameters) -> int:
-        with _explained(self._path):
-            return self._connection.execute(statement, parameters).rowcount
+    def run(self, sql: str, parameters: Parameters) -> int:
+        return self._execute(Statement(sql, parameters)).touched
 
-    def run_many(self, statement: str, parameters: Iterable[Parameters]) -> None:
+    def _execute(self, statement: Statement) -> Result:
         with _explained(self._path):
-            self._connection.executemany(statement, parameters)
+            cursor = self._connection.execute(statement.sql, statement.parameters)
+            result = Result(cursor.fetchall(), cursor.rowcount)
+        if statement.one_row and result.touched != 1:
+            raise Raced(
+                "somebody else wrote at the same moment; nothing was changed", hint="Run the same command again."
+            )
+        return result
 
 
 @contextmanager

@@ -1,16 +1,18 @@
 """The request store on SQL. What only imports and verification need is loaded by them: each list would wait for it."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from supportaccess.domain import due, lifecycle
 from supportaccess.domain.audit import AuditEntry, Step
-from supportaccess.domain.errors import Conflict, InvalidInput, NotFound
+from supportaccess.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Side
 from supportaccess.domain.source_events import SourceEvent
+from supportaccess.domain.text import check_support_request_id
 from supportaccess.domain.times import Clock, system_clock, to_microseconds
 from supportaccess.store.protocol import (
     LARGEST_PAGE,
@@ -26,8 +28,9 @@ from supportaccess.store.protocol import (
 from supportaccess.store.sql import log
 from supportaccess.store.sql.answers import Answers
 from supportaccess.store.sql.changes import write_steps
-from supportaccess.store.sql.engine import Engine, Session
+from supportaccess.store.sql.engine import Engine, Raced, Row, Session, Statement
 from supportaccess.store.sql.lists import Listing
+from supportaccess.store.sql.log import lock_logs
 from supportaccess.store.sql.rows import GET, RECORD, RECORD_WIDTH, record_from
 
 _FIND = f"""
@@ -57,11 +60,17 @@ _FIND_EARLIER_ID = f"""
 """
 _OF_SUPPORT_REQUEST = f"""
     SELECT {RECORD} FROM access_requests
-    WHERE tenant_id = :tenant_id AND support_request_id = :support_request_id AND source = 'store'
+    WHERE tenant_id = :tenant_id AND support_request_id = :id AND source = 'store'
     ORDER BY listed_at, id
+"""
+_RESOURCE_TENANTS = """
+    SELECT DISTINCT resource_tenant_id FROM access_requests
+    WHERE tenant_id = :tenant_id AND support_request_id = :id AND source = 'store' AND side = 'supportRequest'
 """
 _SUPPORT_REQUEST_STATE = "SELECT state FROM support_requests WHERE tenant_id = :tenant_id AND id = :id"
 _FIRST_IDS = "SELECT first_request_id FROM source_events WHERE tenant_id = :tenant_id AND request_id = :request_id"
+_ATTEMPTS = 3
+_AGAIN = "Run the same command again."
 
 
 class SqlStore:
@@ -80,6 +89,11 @@ class SqlStore:
         """The tenant whose view this is."""
         return self._caller.tenant_id
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether an answer has a way to go."""
+        return False
+
     def page(self, query: RequestQuery, *, top: int, cursor: str | None = None) -> Page:
         """Return a page of requests."""
         self._caller.require(Permission.READ_REQUESTS)
@@ -87,7 +101,7 @@ class SqlStore:
         now = self._clock()
         listing = Listing(query, self.tenant_id, now)
         statement, parameters = listing.page(top + 1, cursor)
-        with self._engine.reading() as session:
+        with self._engine.reading([self.tenant_id]) as session:
             rows = session.all(statement, parameters)
         following = None
         if len(rows) > top:
@@ -99,15 +113,16 @@ class SqlStore:
         """Return how many requests there are, no further than `at_most`."""
         self._caller.require(Permission.READ_REQUESTS)
         statement, parameters = Listing(query, self.tenant_id, self._clock()).count(at_most)
-        with self._engine.reading() as session:
+        with self._engine.reading([self.tenant_id]) as session:
             row = session.one(statement, parameters)
         return 0 if row is None else int(row[0])
 
     def get(self, request_id: str) -> AccessRequest:
         """Return one request."""
         self._caller.require(Permission.READ_REQUESTS)
-        with self._engine.reading() as session:
-            return due.as_of(self._fetch(session, request_id), self._clock())
+        with self._engine.reading([self.tenant_id]) as session:
+            rows = session.all(GET, self._named(request_id))
+        return due.as_of(self._record(rows, request_id), self._clock())
 
     def find(self, text: str, *, top: int) -> list[AccessRequest]:
         """Return the requests that a prefix of an ID or a support request ID names."""
@@ -121,7 +136,7 @@ class SqlStore:
             "now": to_microseconds(now),
             "top": _checked(top),
         }
-        with self._engine.reading() as session:
+        with self._engine.reading([self.tenant_id]) as session:
             rows = session.all(_FIND, parameters)
             if not rows and len(text) >= SHORTEST_PREFIX:
                 rows = session.all(_FIND_EARLIER_ID, parameters)
@@ -130,16 +145,15 @@ class SqlStore:
     def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
         """Create a request."""
         self._caller.require(Permission.RAISE)
+        number = check_support_request_id(asked.support_request_id)
 
-        def act(session: Session) -> list[Step]:
+        def act(_: Session, state: list[Row]) -> list[Step]:
             step = lifecycle.raise_request(asked, self._caller, str(uuid.uuid4()), self._clock())
-            number = step.after.support_request_id if step.after else None
-            row = session.one(_SUPPORT_REQUEST_STATE, {"tenant_id": self.tenant_id, "id": number})
-            if row is not None and row[0] == "closed":
+            if state and state[0][0] == "closed":
                 raise Conflict(f"support request {number} is closed", current_status="closed")
             return [step]
 
-        return self._change(key, ["raise", asked], act)[0]
+        return self._change(key, ["raise", asked], Statement(_SUPPORT_REQUEST_STATE, self._named(number)), act)[0]
 
     def approve(
         self, request_id: str, *, etag: str, key: str, limit: Limit | None = None, reason: str | None = None
@@ -147,77 +161,72 @@ class SqlStore:
         """Open the access."""
         limit = limit or Limit()
 
-        def act(session: Session) -> list[Step]:
+        def act(record: AccessRequest) -> list[Step]:
             return lifecycle.approve(
-                self._fetch(session, request_id),
-                self._caller,
-                etag=etag,
-                reason=reason,
-                limit=limit,
-                also=self._also,
-                now=self._clock(),
+                record, self._caller, etag=etag, reason=reason, limit=limit, also=self._also, now=self._clock()
             )
 
-        return self._decide(Permission.DECIDE, key, ["approve", request_id, etag, limit, reason], act)
+        payload = ["approve", request_id, etag, limit, reason]
+        also = [other.tenant_id for other in self._also]
+        return self._decide(Permission.DECIDE, request_id, key, payload, act, also)
 
     def reject(self, request_id: str, *, etag: str, key: str, reason: str) -> AccessRequest:
         """Refuse the request."""
 
-        def act(session: Session) -> list[Step]:
-            record = self._fetch(session, request_id)
+        def act(record: AccessRequest) -> list[Step]:
             return lifecycle.reject(record, self._caller, etag=etag, reason=reason, now=self._clock())
 
-        return self._decide(Permission.DECIDE, key, ["reject", request_id, etag, reason], act)
+        return self._decide(Permission.DECIDE, request_id, key, ["reject", request_id, etag, reason], act)
 
     def revoke(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
         """End open access."""
 
-        def act(session: Session) -> list[Step]:
-            record = self._fetch(session, request_id)
+        def act(record: AccessRequest) -> list[Step]:
             return lifecycle.revoke(record, self._caller, etag=etag, reason=reason, now=self._clock())
 
-        return self._decide(Permission.DECIDE, key, ["revoke", request_id, etag, reason], act)
+        return self._decide(Permission.DECIDE, request_id, key, ["revoke", request_id, etag, reason], act)
 
     def withdraw(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
         """Take a pending request back."""
 
-        def act(session: Session) -> list[Step]:
-            record = self._fetch(session, request_id)
+        def act(record: AccessRequest) -> list[Step]:
             return lifecycle.withdraw(record, self._caller, etag=etag, reason=reason, now=self._clock())
 
-        return self._decide(Permission.RAISE, key, ["withdraw", request_id, etag, reason], act)
+        return self._decide(Permission.RAISE, request_id, key, ["withdraw", request_id, etag, reason], act)
 
     def close(self, support_request_id: str, *, key: str) -> list[AccessRequest]:
         """Close a support request."""
         self._caller.require(Permission.RAISE)
+        with self._engine.reading([self.tenant_id]) as session:
+            elsewhere = [row[0] for row in session.all(_RESOURCE_TENANTS, self._named(support_request_id))]
 
-        def act(session: Session) -> list[Step]:
-            row = session.one(_SUPPORT_REQUEST_STATE, {"tenant_id": self.tenant_id, "id": support_request_id})
-            if row is None:
+        def act(session: Session, state: list[Row]) -> list[Step]:
+            if not state:
                 raise NotFound(f"there is no support request {support_request_id} in tenant {self.tenant_id}")
-            if row[0] == "closed":
+            if state[0][0] == "closed":
                 raise Conflict(f"support request {support_request_id} is closed already", current_status="closed")
-            records = self._of_support_request(session, support_request_id)
+            records = self._of_support_request(session, support_request_id, elsewhere)
             return lifecycle.close(support_request_id, records, self._caller, self._clock())
 
-        return self._change(key, ["close", support_request_id], act)
+        state = Statement(_SUPPORT_REQUEST_STATE, self._named(support_request_id))
+        return self._change(key, ["close", support_request_id], state, act, elsewhere)
 
     def audit_page(self, query: AuditQuery, *, top: int, cursor: str | None = None) -> AuditPage:
         """Return a page of audit entries."""
         self._caller.require(Permission.READ_AUDIT)
-        with self._engine.reading() as session:
+        with self._engine.reading([self.tenant_id]) as session:
             return log.read_log(session, self.tenant_id, query, _checked(top), cursor)
 
     def audit_count(self, query: AuditQuery) -> int:
         """Return how many audit entries there are."""
         self._caller.require(Permission.READ_AUDIT)
-        with self._engine.reading() as session:
+        with self._engine.reading([self.tenant_id]) as session:
             return log.count_log(session, self.tenant_id, query)
 
     def history(self, request_id: str) -> list[AuditEntry]:
         """Return the audit entries of one request, under every ID that it had."""
         self._caller.require(Permission.READ_REQUESTS)
-        with self._engine.snapshot() as session:
+        with self._engine.snapshot([self.tenant_id]) as session:
             earlier = session.all(_FIRST_IDS, {"tenant_id": self.tenant_id, "request_id": request_id})
             query = AuditQuery(access_request_ids=frozenset({request_id, *(row[0] for row in earlier)}))
             entries: list[AuditEntry] = []
@@ -232,7 +241,7 @@ class SqlStore:
     def log_head(self) -> LogHead:
         """Return the head of the audit log."""
         self._caller.require(Permission.READ_AUDIT)
-        with self._engine.reading() as session:
+        with self._engine.reading([self.tenant_id]) as session:
             return log.read_head(session, self.tenant_id)[0]
 
     def verify(self) -> Verification:
@@ -240,7 +249,7 @@ class SqlStore:
         from supportaccess.store.sql.verify import verify
 
         self._caller.require(Permission.READ_AUDIT)
-        with self._engine.snapshot() as session:
+        with self._engine.snapshot([self.tenant_id]) as session:
             return verify(session, self.tenant_id)
 
     def import_events(
@@ -260,46 +269,88 @@ class SqlStore:
         from supportaccess.store.sql.imports import events_of
 
         self._caller.require(Permission.READ_REQUESTS)
-        with self._engine.reading() as session:
+        with self._engine.reading([self.tenant_id]) as session:
             return events_of(session, self.tenant_id, request_id)
 
-    def _fetch(self, session: Session, request_id: str) -> AccessRequest:
-        row = session.one(GET, {"tenant_id": self.tenant_id, "id": request_id})
-        if row is None:
-            raise NotFound(f"there is no access request {request_id} in tenant {self.tenant_id}")
-        return record_from(row)
+    def _named(self, value: str) -> dict[str, object]:
+        """Return the parameters that name one thing of this tenant."""
+        return {"tenant_id": self.tenant_id, "id": value}
 
-    def _of_support_request(self, session: Session, support_request_id: str) -> list[AccessRequest]:
-        """Return the requests of a support request of this tenant, and their records in resource tenants."""
-        parameters = {"tenant_id": self.tenant_id, "support_request_id": support_request_id}
-        records = [record_from(row) for row in session.all(_OF_SUPPORT_REQUEST, parameters)]
+    def _record(self, rows: Sequence[Row], request_id: str) -> AccessRequest:
+        if not rows:
+            raise NotFound(f"there is no access request {request_id} in tenant {self.tenant_id}")
+        return record_from(rows[0])
+
+    def _of_support_request(
+        self, session: Session, support_request_id: str, tenant_ids: Collection[str]
+    ) -> list[AccessRequest]:
+        """Return the requests of a support request of this tenant, and their records in resource tenants.
+
+        Raises StoreUnavailable when those are in other tenants than the given, whose logs are locked.
+        """
+        rows = session.all(_OF_SUPPORT_REQUEST, self._named(support_request_id))
         # A ticket number says nothing about whose it is: a record here may be of another tenant's ticket.
-        own = [record for record in records if record.side is not Side.RESOURCE]
-        elsewhere = []
-        for record in own:
-            if record.side is Side.SUPPORT_REQUEST:
-                row = session.one(GET, {"tenant_id": record.resource_tenant_id, "id": record.id})
-                if row is not None:
-                    elsewhere.append(record_from(row))
-        return own + elsewhere
+        own = [record for record in map(record_from, rows) if record.side is not Side.RESOURCE]
+        crossing = [record for record in own if record.side is Side.SUPPORT_REQUEST]
+        if not {record.resource_tenant_id for record in crossing} <= set(tenant_ids):
+            raise StoreUnavailable(f"support request {support_request_id} changed at the same moment", hint=_AGAIN)
+        there = [Statement(GET, {"tenant_id": record.resource_tenant_id, "id": record.id}) for record in crossing]
+        return own + [record_from(row) for result in session.batch(there) for row in result.rows]
 
     def _decide(
-        self, permission: Permission, key: str, payload: Sequence[object], act: Callable[[Session], list[Step]]
+        self,
+        permission: Permission,
+        request_id: str,
+        key: str,
+        payload: Sequence[object],
+        act: Callable[[AccessRequest], list[Step]],
+        also: Sequence[str] = (),
     ) -> AccessRequest:
         self._caller.require(permission)
-        return self._change(key, payload, act)[0]
 
-    def _change(self, key: str, payload: Sequence[object], act: Callable[[Session], list[Step]]) -> list[AccessRequest]:
-        """Do it once for the key: rows, entries and the answer in one transaction."""
+        def decide(_: Session, rows: list[Row]) -> list[Step]:
+            return act(self._record(rows, request_id))
+
+        return self._change(key, payload, Statement(GET, self._named(request_id)), decide, also)[0]
+
+    def _change(
+        self,
+        key: str,
+        payload: Sequence[object],
+        reading: Statement,
+        act: Callable[[Session, list[Row]], list[Step]],
+        also: Sequence[str] = (),
+    ) -> list[AccessRequest]:
+        """Do it once for the key: rows, entries and the answer in one transaction over this tenant and others.
+
+        `act` gets what was read with the logs locked: whatever it decides on cannot change before it is written.
+        """
         answers = Answers(self._caller, key, list[AccessRequest])
-        with self._engine.writing() as session:
-            known = answers.known(session, payload)
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(Raced):
+                return self._change_once(answers, key, payload, reading, act, also)
+        return self._change_once(answers, key, payload, reading, act, also)
+
+    def _change_once(
+        self,
+        answers: Answers[list[AccessRequest]],
+        key: str,
+        payload: Sequence[object],
+        reading: Statement,
+        act: Callable[[Session, list[Row]], list[Step]],
+        also: Sequence[str],
+    ) -> list[AccessRequest]:
+        tenant_ids = [self.tenant_id, *also]
+        with self._engine.writing(tenant_ids) as session:
+            writer, (answered, read) = lock_logs(
+                self._engine, session, tenant_ids, {self.tenant_id: key}, [answers.asking(), reading]
+            )
+            known = answers.known(answered.rows, payload)
             if known is not None:
                 return known
-            steps = act(session)
-            write_steps(self._engine, session, steps, {self.tenant_id: key})
+            steps = act(session, read.rows)
             answer = [step.after for step in steps if step.after is not None and step.tenant_id == self.tenant_id]
-            answers.keep(session, payload, answer, self._clock())
+            write_steps(session, writer, steps, [answers.keeping(payload, answer, self._clock())])
         return answer
 
 

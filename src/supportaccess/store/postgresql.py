@@ -1,0 +1,119 @@
+"""The store on PostgreSQL: opened for a server, and only where the database keeps what the store promises."""
+
+from collections.abc import Iterator, Sequence
+
+from supportaccess.domain.errors import StoreRefused
+from supportaccess.store.postgresql_schema import RIGHTS, schema_version, wrong_rights
+from supportaccess.store.sql.engine import KNOWN_VERSION, Row
+from supportaccess.store.sql.postgresql import Connection, PostgresqlEngine, connected
+
+_OLDEST = 150_000
+_TOO_MIGHTY = {
+    "rolsuper": ("a superuser", "NOSUPERUSER"),
+    "rolbypassrls": ("one that row-level security does not hold for", "NOBYPASSRLS"),
+    "rolcreaterole": ("one that may make itself a member of other roles", "NOCREATEROLE"),
+    "rolreplication": ("one that may copy the whole database", "NOREPLICATION"),
+}
+_DURABLE = {
+    "fsync": ("on",),
+    "full_page_writes": ("on",),
+    "synchronous_commit": ("on", "remote_apply"),
+}
+
+_TABLES = """
+    SELECT relname, relowner::regrole::text, pg_has_role(current_user, relowner, 'MEMBER'), relrowsecurity,
+        relforcerowsecurity
+    FROM pg_class JOIN unnest(%s::text[]) AS name ON pg_class.oid = to_regclass(name) ORDER BY relname
+"""
+
+Trouble = tuple[str, str]
+"""What is wrong, and the statement or command that mends it."""
+
+
+def open_postgresql(conninfo: str, *, pool: int = 8) -> PostgresqlEngine:
+    """Open the database for a server, with up to `pool` connections.
+
+    Raises StoreUnavailable when it cannot be reached, and StoreRefused, naming everything that is wrong, when the role
+    is not held by row-level security, an acknowledged change would not be durable, or the schema is another.
+    """
+    check(conninfo)
+    return PostgresqlEngine(conninfo, pool=pool)
+
+
+def check(conninfo: str) -> None:
+    """Raise StoreRefused for a database that a server must not use."""
+    with connected(conninfo) as connection:
+        troubles = list(_database(connection)) or [*_role(connection), *_schema(connection)]
+    if troubles:
+        raise StoreRefused("; ".join(what for what, _ in troubles), hint="\n".join(mend for _, mend in troubles))
+
+
+def _database(connection: Connection) -> Iterator[Trouble]:
+    version, shown = _one(connection, "SELECT current_setting('server_version_num')::int, version()")
+    if version < _OLDEST:
+        yield f"the database is {shown}; at least PostgreSQL 15 is needed", "Upgrade PostgreSQL."
+    (encoding,) = _one(connection, "SELECT current_setting('server_encoding')")
+    if encoding != "UTF8":
+        yield (
+            f"the database's encoding is {encoding}, not UTF8",
+            "CREATE DATABASE supportaccess ENCODING 'UTF8' TEMPLATE template0;",
+        )
+    for name, allowed in _DURABLE.items():
+        (setting,) = _one(connection, f"SELECT current_setting('{name}')")
+        if setting not in allowed:
+            yield (
+                f"{name} is {setting}: a change that was told as done could be lost",
+                f"ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf();"
+                " (and look at ALTER ROLE and ALTER DATABASE settings)",
+            )
+
+
+def _role(connection: Connection) -> Iterator[Trouble]:
+    (role,) = _one(connection, "SELECT current_user")
+    for column, (what, mend) in _TOO_MIGHTY.items():
+        found = _all(
+            connection,
+            f"SELECT rolname FROM pg_roles WHERE {column} AND pg_has_role(current_user, oid, 'MEMBER') ORDER BY 1",
+        )
+        if (role,) in found:
+            yield f"the server's role {role} is {what}", f'ALTER ROLE "{role}" {mend};'
+            return
+        yield from (
+            (f"the server's role {role} is a member of {name}, {what}", f'REVOKE "{name}" FROM "{role}";')
+            for (name,) in found
+        )
+
+
+def _schema(connection: Connection) -> Iterator[Trouble]:
+    version = schema_version(connection)
+    if version < KNOWN_VERSION:
+        yield (
+            f"the database's schema is {version}, not {KNOWN_VERSION}",
+            "supportaccess store migrate",
+        )
+        return
+    (role,) = _one(connection, "SELECT current_user")
+    for table, owner, member, enabled, forced in _all(connection, _TABLES, [list(RIGHTS)]):
+        if member:
+            yield (
+                f"the server's role {role} owns the table {table}, by itself or as a member of {owner}",
+                f'REASSIGN OWNED BY "{role}" TO an_owner; or: REVOKE {owner} FROM "{role}";',
+            )
+        if table != "schema_version" and not (enabled and forced):
+            yield (
+                f"row-level security is not enabled and forced on {table}",
+                f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;",
+            )
+    if wrong := wrong_rights(connection, role):
+        yield (
+            f"the server's role {role} has other rights than it needs on {', '.join(wrong)}",
+            f"supportaccess store migrate --server-role {role}",
+        )
+
+
+def _all(connection: Connection, statement: str, parameters: Sequence[object] | None = None) -> list[Row]:
+    return connection.execute(statement.encode(), parameters).fetchall()
+
+
+def _one(connection: Connection, statement: str) -> Row:
+    return _all(connection, statement)[0]
