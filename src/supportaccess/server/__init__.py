@@ -1,0 +1,1 @@
+"""The REST server around the SQL store."""

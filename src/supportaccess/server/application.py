@@ -1,0 +1,59 @@
+"""What one process serves: the routes, and around them what lives as long as the process."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from supportaccess.domain.times import system_clock
+from supportaccess.server.app import build
+from supportaccess.server.database import Database
+from supportaccess.server.identity.authentication import Authenticator
+from supportaccess.server.limits import Limits
+from supportaccess.server.metrics import Metrics
+from supportaccess.server.services import Services
+from supportaccess.server.settings import ServerSettings
+from supportaccess.server.sweeping import sweep_for_ever
+
+
+class Application:
+    """An ASGI application. Its lifespan runs the sweep, and gives the database back at the end."""
+
+    def __init__(self, settings: ServerSettings, table: Path | None) -> None:
+        metrics = Metrics()
+        self._services = Services(
+            settings=settings,
+            database=Database(settings.database, load=metrics.database),
+            authenticator=Authenticator(settings.identity),
+            limits=Limits(settings.limits, table),
+            metrics=metrics,
+            clock=system_clock,
+        )
+        self._routes = build(self._services)
+        self._sweep: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a request, or the process's lifespan."""
+        if scope["type"] != "lifespan":
+            await self._routes(scope, receive, send)
+            return
+
+        async def tell(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                self._start()
+            elif message["type"] == "lifespan.shutdown.complete":
+                await self._stop()
+            await send(message)
+
+        await self._routes(scope, receive, tell)
+
+    def _start(self) -> None:
+        services = self._services
+        self._sweep = asyncio.create_task(
+            sweep_for_ever(services.database, services.clock, services.metrics, services.settings.sweep_seconds)
+        )
+
+    async def _stop(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+        await asyncio.to_thread(self._services.database.close)
+        self._services.limits.close()

@@ -1,0 +1,169 @@
+"""What can be found out before the server starts: for the start itself, and for `supportaccess serve --check`."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
+from supportaccess.domain.times import Clock, system_clock
+from supportaccess.server import tls
+from supportaccess.server.database import open_engine
+from supportaccess.server.identity.authentication import Authenticator
+from supportaccess.server.settings import DatabaseSettings, PermissionsFrom, ServerSettings
+from supportaccess.server.settings_file import is_loopback
+from supportaccess.store.embedded import open_embedded, schema_version
+from supportaccess.store.sql.engine import KNOWN_VERSION
+from supportaccess.store.sql.sqlite import SqliteEngine
+
+_DAYS_TO_RENEW = 14
+
+
+def refuse_unusable(settings: ServerSettings) -> None:
+    """Raise StoreRefused or InvalidInput when files or their rights are not as the server needs them."""
+    if settings.listen.certificate is not None:
+        tls.context(settings.listen)
+    for file in (settings.identity.role_table, settings.identity.ca_file):
+        if file is not None:
+            tls.refuse_unreadable(file)
+    Authenticator(settings.identity)
+
+
+def problems(settings: ServerSettings, clock: Clock = system_clock) -> Iterator[SupportAccessError]:
+    """Yield everything that would keep the server from working. Nothing is made or changed."""
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: refuse_unusable(settings),
+        lambda: _refuse_ended(settings, clock()),
+        lambda: _look_at_database(settings.database),
+    )
+    for check in checks:
+        try:
+            check()
+        except SupportAccessError as error:
+            yield error
+    yield from _key_sets(settings)
+
+
+def description(settings: ServerSettings, clock: Clock = system_clock) -> list[tuple[str, str]]:
+    """Return in plain words what the server will do: a title and a sentence each."""
+    identity, limits = settings.identity, settings.limits
+    allowed = ", ".join(identity.allowed_clients) or "any application"
+    alone = ", ".join(identity.app_only_may_decide)
+    return [
+        ("Listens", _listens(settings, clock())),
+        ("Clients", f"call it {settings.listen.public_url or 'by the address that they find it at'}"),
+        ("Proxy", _proxy(settings)),
+        ("Store", store_in_words(settings.database)),
+        ("Processes", _processes(settings)),
+        ("Tenants", f"{len(identity.tenants)}: {', '.join(identity.tenants)}"),
+        ("Tokens", f"of {identity.authority}, for {identity.client_id}, issued to {allowed}"),
+        ("Permissions", _permissions(settings)),
+        ("Decisions", "by people" + (f", and by these applications alone: {alone}" if alone else " only")),
+        (
+            "Limits",
+            f"a minute {limits.requests_per_address} requests of an address, {limits.requests_per_caller} of a caller, "
+            f"{limits.refused_tokens_per_address} refused tokens of an address",
+        ),
+        ("Sweep", f"every {settings.sweep_seconds:g} seconds, in one process at a time"),
+        ("Stop", f"waits up to {limits.stop_seconds:g} seconds for what is under way"),
+    ]
+
+
+def store_in_words(settings: DatabaseSettings) -> str:
+    """Return what the store is, without a secret."""
+    if settings.sqlite is not None:
+        return f"SQLite {settings.sqlite}"
+    from psycopg.conninfo import conninfo_to_dict
+
+    parts = conninfo_to_dict(settings.postgresql or "")
+    shown = (f"{name}={parts[name]}" for name in ("host", "hostaddr", "port", "dbname", "user") if parts.get(name))
+    return " ".join(["PostgreSQL", *shown])
+
+
+def _listens(settings: ServerSettings, now: datetime) -> str:
+    listen = settings.listen
+    where = f"{'http' if listen.certificate is None else 'https'}://{listen.address}:{listen.port}"
+    if listen.certificate is None:
+        loopback = is_loopback(listen.address)
+        return f"{where}, without TLS" + (
+            ": for this machine alone" if loopback else ", which a proxy in front must do"
+        )
+    try:
+        days = (tls.last_day(listen.certificate) - now).days
+    except (OSError, ValueError):
+        return f"{where}, with {listen.certificate}"
+    return f"{where}, TLS 1.2 or newer, with {listen.certificate}, which is good for {days} more days" + (
+        ": renew it" if days < _DAYS_TO_RENEW else ""
+    )
+
+
+def _proxy(settings: ServerSettings) -> str:
+    listen = settings.listen
+    if not listen.behind_proxy:
+        return "none: X-Forwarded-For and X-Forwarded-Proto are not believed"
+    if not listen.trusted_proxies:
+        return "in front, but none is trusted: all requests count as those of its address (trusted_proxies)"
+    return f"X-Forwarded-For and X-Forwarded-Proto are believed from {', '.join(listen.trusted_proxies)}"
+
+
+def _processes(settings: ServerSettings) -> str:
+    workers, pool = settings.listen.workers, settings.database.pool
+    if settings.database.sqlite is not None:
+        return "one, with one thread that reads and one that writes"
+    return f"{workers}, each with up to {pool} connections to the database: {workers * pool} in all"
+
+
+def _permissions(settings: ServerSettings) -> str:
+    if settings.identity.permissions_from is PermissionsFrom.APP_ROLES:
+        return "from the app roles of the registration (claim roles)"
+    table = settings.identity.role_table
+    return f"from directory roles (claim wids), by {table or 'the role table that comes with the program'}"
+
+
+def _refuse_ended(settings: ServerSettings, now: datetime) -> None:
+    certificate = settings.listen.certificate
+    if certificate is None:
+        return
+    try:
+        end = tls.last_day(certificate)
+    except (OSError, ValueError):  # told by the check of the file itself
+        return
+    if end <= now:
+        raise StoreRefused(f"{certificate} ended on {end:%Y-%m-%d}: no client will take it", hint="Renew it.")
+
+
+def _look_at_database(settings: DatabaseSettings) -> None:
+    if settings.sqlite is None:
+        open_engine(settings).close()
+    elif settings.sqlite.exists():
+        _look_at_file(settings.sqlite)
+    elif not os.access(_nearest(settings.sqlite.parent), os.W_OK | os.X_OK):
+        raise StoreRefused(f"{settings.sqlite} is not there yet and cannot be made: no right to write in its folder")
+
+
+def _look_at_file(path: Path) -> None:
+    engine = SqliteEngine(path)
+    try:
+        version = schema_version(engine)
+    finally:
+        engine.close()
+    if version > KNOWN_VERSION or version == 0:
+        open_embedded(path).close()  # changes nothing of such a file, and says what is wrong
+
+
+def _nearest(folder: Path) -> Path:
+    return folder if folder.exists() or folder == folder.parent else _nearest(folder.parent)
+
+
+def _key_sets(settings: ServerSettings) -> Iterator[SupportAccessError]:
+    try:
+        answers = Authenticator(settings.identity).ready()
+    except SupportAccessError as error:
+        yield error
+        return
+    for tenant, trouble in answers.items():
+        if trouble:
+            yield StoreUnavailable(
+                f"the keys of tenant {tenant} cannot be had: {trouble}",
+                hint="Is the tenant ID right, and can this machine reach the authority?",
+            )

@@ -1,0 +1,143 @@
+"""Access requests: read, raised and decided."""
+
+from urllib.parse import urlencode
+
+import msgspec
+
+from supportaccess.domain.permissions import Permission
+from supportaccess.domain.records import AccessRequest
+from supportaccess.server.operations import Call, route
+from supportaccess.server.queries import FindQuery, RequestCountQuery, RequestListQuery, read_pairs
+from supportaccess.store.wire import (
+    ApproveBody,
+    AuditList,
+    Count,
+    RaiseBody,
+    ReasonBody,
+    RejectBody,
+    RequestList,
+    SourceEventList,
+)
+
+_ALL = "/v1/access-requests"
+_ONE = f"{_ALL}/{{request_id}}"
+_DECISION = ("Conflict", "DecidedElsewhere")
+
+
+@route("GET", _ALL, "List access requests", permission=Permission.READ_REQUESTS)
+async def page(call: Call, query: RequestListQuery) -> RequestList:
+    """Return a page: what needs attention first, unless asked otherwise."""
+    wanted = query.wanted(query.order_by)
+    found = await call.read(lambda store: store.page(wanted, top=query.top, cursor=query.skip_token))
+    return RequestList(value=found.value, next_link=next_link(call, found.next))
+
+
+@route("GET", f"{_ALL}/count", "Count access requests", permission=Permission.READ_REQUESTS)
+async def count(call: Call, query: RequestCountQuery) -> Count:
+    """Return how many requests a list would have, counted no further than asked."""
+    return Count(count=await call.read(lambda store: store.count(query.wanted(), at_most=query.at_most)))
+
+
+@route("GET", f"{_ALL}/find", "Find access requests by ID", permission=Permission.READ_REQUESTS)
+async def find(call: Call, query: FindQuery) -> RequestList:
+    """Return the requests whose ID begins with the text (4 characters or more), or whose support request ID it is."""
+    return RequestList(value=await call.read(lambda store: store.find(query.text, top=query.top)))
+
+
+@route("GET", _ONE, "Get an access request", permission=Permission.READ_REQUESTS)
+async def get(call: Call, request_id: str) -> AccessRequest:
+    """Return one request."""
+    return await call.read(lambda store: store.get(request_id))
+
+
+@route("GET", f"{_ONE}/history", "Get the history of an access request", permission=Permission.READ_REQUESTS)
+async def history(call: Call, request_id: str) -> AuditList:
+    """Return the audit entries of one request, oldest first; none for one that does not exist."""
+    return AuditList(value=await call.read(lambda store: store.history(request_id)))
+
+
+@route("GET", f"{_ONE}/source-events", "Get what a mirror was read from", permission=Permission.READ_REQUESTS)
+async def source_events(call: Call, request_id: str) -> SourceEventList:
+    """Return the provider's events that a mirror was rebuilt from, oldest first; none for any other request."""
+    return SourceEventList(value=await call.read(lambda store: store.source_events(request_id)))
+
+
+@route("POST", _ALL, "Raise an access request", permission=Permission.RAISE, status=201, refusals=("Conflict",))
+async def raise_request(call: Call, key: str, body: RaiseBody) -> AccessRequest:
+    """Create a pending request in the caller's tenant, as the provider."""
+    asked = body.asked()
+    return await call.change(lambda store: store.raise_request(asked, key=key))
+
+
+@route(
+    "POST",
+    f"{_ONE}/approve",
+    "Approve an access request",
+    permission=Permission.DECIDE,
+    refusals=_DECISION,
+    verb="approve",
+)
+async def approve(call: Call, request_id: str, etag: str, key: str, body: ApproveBody | None) -> AccessRequest:
+    """Open the access. A cross-tenant request takes a token of the resource tenant too, beside the caller's own."""
+    asked = body or ApproveBody()
+    limit = asked.limit.limit() if asked.limit else None
+    return await call.change(
+        lambda store: store.approve(request_id, etag=etag, key=key, limit=limit, reason=asked.reason)
+    )
+
+
+@route(
+    "POST",
+    f"{_ONE}/reject",
+    "Reject an access request",
+    permission=Permission.DECIDE,
+    refusals=_DECISION,
+    verb="reject",
+)
+async def reject(call: Call, request_id: str, etag: str, key: str, body: RejectBody) -> AccessRequest:
+    """Refuse a pending request, with a reason."""
+    return await call.change(lambda store: store.reject(request_id, etag=etag, key=key, reason=body.reason))
+
+
+@route("POST", f"{_ONE}/revoke", "Revoke access", permission=Permission.DECIDE, refusals=_DECISION, verb="revoke")
+async def revoke(call: Call, request_id: str, etag: str, key: str, body: ReasonBody | None) -> AccessRequest:
+    """End open access before its time, in the tenant whose data is read."""
+    reason = body.reason if body else None
+    return await call.change(lambda store: store.revoke(request_id, etag=etag, key=key, reason=reason))
+
+
+@route(
+    "POST",
+    f"{_ONE}/withdraw",
+    "Withdraw an access request",
+    permission=Permission.RAISE,
+    refusals=_DECISION,
+    verb="withdraw",
+)
+async def withdraw(call: Call, request_id: str, etag: str, key: str, body: ReasonBody | None) -> AccessRequest:
+    """Take a pending request back, as the provider."""
+    reason = body.reason if body else None
+    return await call.change(lambda store: store.withdraw(request_id, etag=etag, key=key, reason=reason))
+
+
+def next_link(call: Call, skip_token: str | None) -> str | msgspec.UnsetType:
+    """Return the address of the next page, with every parameter of this one; none on the last page."""
+    if skip_token is None:
+        return msgspec.UNSET
+    kept = [(name, text) for name, text in read_pairs(call.scope["query_string"]) if name != "skipToken"]
+    return f"{call.base_url}{call.scope['path']}?{urlencode([*kept, ('skipToken', skip_token)])}"
+
+
+ROUTES = (
+    page,
+    count,
+    find,
+    get,
+    history,
+    source_events,
+    raise_request,
+    approve,
+    reject,
+    revoke,
+    withdraw,
+)

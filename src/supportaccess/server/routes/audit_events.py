@@ -1,0 +1,39 @@
+"""The audit log of the caller's tenant."""
+
+from supportaccess.domain.permissions import Permission
+from supportaccess.server.operations import Call, route
+from supportaccess.server.queries import AuditFilters, AuditListQuery
+from supportaccess.server.routes.access_requests import next_link
+from supportaccess.store.protocol import LogHead, Verification
+from supportaccess.store.wire import AuditList, Count
+
+_ALL = "/v1/audit-events"
+
+
+@route("GET", _ALL, "List audit entries", permission=Permission.READ_AUDIT)
+async def page(call: Call, query: AuditListQuery) -> AuditList:
+    """Return a page, in the order of the log unless asked otherwise."""
+    wanted = query.wanted(query.order_by)
+    found = await call.read(lambda store: store.audit_page(wanted, top=query.top, cursor=query.skip_token))
+    return AuditList(value=found.value, next_link=next_link(call, found.next))
+
+
+@route("GET", f"{_ALL}/count", "Count audit entries", permission=Permission.READ_AUDIT)
+async def count(call: Call, query: AuditFilters) -> Count:
+    """Return how many entries there are."""
+    return Count(count=await call.read(lambda store: store.audit_count(query.wanted())))
+
+
+@route("GET", f"{_ALL}/checkpoint", "Get the head of the audit log", permission=Permission.READ_AUDIT)
+async def checkpoint(call: Call) -> LogHead:
+    """Return the number of entries and the root hash of their tree."""
+    return await call.read(lambda store: store.log_head())
+
+
+@route("GET", f"{_ALL}/verification", "Verify the audit log", permission=Permission.READ_AUDIT)
+async def verification(call: Call) -> Verification:
+    """Recompute the log's tree, and hold it against head, records and raw events."""
+    return await call.read(lambda store: store.verify())
+
+
+ROUTES = (page, count, checkpoint, verification)

@@ -1,0 +1,32 @@
+"""Who the caller is, and how one becomes a caller."""
+
+from supportaccess.server.operations import Call, Visit, route
+from supportaccess.store.wire import API_VERSION, DISCOVERY_PATH, Discovery, Me
+
+
+@route("GET", "/v1/me", "Say who the caller is")
+async def me(call: Call) -> Me:
+    """Return who the token says the caller is, what they may do, and where each permission comes from."""
+    identity = call.who.identity
+    return Me(
+        tenant_id=identity.caller.tenant_id,
+        actor=identity.caller.actor,
+        client_id=identity.client_id,
+        permissions=identity.grants,
+    )
+
+
+@route("GET", DISCOVERY_PATH, "Say how to sign in", signed_in=False)
+async def discovery(visit: Visit) -> Discovery:
+    """Return what a client needs to sign in and ask for a token."""
+    identity = visit.services.settings.identity
+    return Discovery(
+        api_version=API_VERSION,
+        endpoint=visit.base_url,
+        authority=identity.authority,
+        client_id=identity.client_id,
+        scopes=(f"api://{identity.client_id}/{identity.scope}",),
+    )
+
+
+ROUTES = (me, discovery)

@@ -1,0 +1,54 @@
+"""A provider's events, taken in as one import."""
+
+import asyncio
+from tempfile import TemporaryFile
+from typing import IO
+
+from supportaccess.domain.permissions import Permission
+from supportaccess.server.bodies import check_type, chunks, late
+from supportaccess.server.import_lines import NDJSON, read_head, read_lines
+from supportaccess.server.operations import Call, route
+from supportaccess.server.queries import ImportQuery
+from supportaccess.store.protocol import Imported, RequestStore
+
+
+@route(
+    "POST",
+    "/v1/source-events",
+    "Import source events",
+    permission=Permission.WRITE_SOURCE_EVENTS,
+    verb="import",
+    takes=NDJSON,
+    takes_other_tokens=True,
+)
+async def take(call: Call, query: ImportQuery, key: str) -> Imported:
+    """Take a provider's events in, all or none. The first line says what it is, each further one is an event."""
+    check_type(call.scope, NDJSON)
+    # On disk first: the store is locked while events are taken, and a client may be slow.
+    with TemporaryFile() as spool:
+        await _receive(call, spool)
+        spool.seek(0)
+
+        def act(store: RequestStore) -> Imported:
+            head = read_head(spool)
+            return store.import_events(read_lines(spool), key=key, details=head.details, dry_run=query.dry_run)
+
+        return await call.change(act)
+
+
+async def _receive(call: Call, spool: IO[bytes]) -> None:
+    limits = call.services.settings.limits
+    incoming = chunks(call.scope, call.receive, limits.import_bytes)
+    try:
+        while True:
+            # A large body takes long; only one that does not come on is given up.
+            async with asyncio.timeout(limits.body_seconds):
+                chunk = await anext(incoming, None)
+            if chunk is None:
+                return
+            spool.write(chunk)
+    except TimeoutError:
+        raise late(limits) from None
+
+
+ROUTES = (take,)

@@ -1,0 +1,227 @@
+"""Runs the server: one process, or a parent that looks after worker processes, until it is told to stop.
+
+The parent opens the port and makes the folder that the workers share: the table of limits, and their metrics.
+Settings reach a worker through a pipe, never as arguments that others could see.
+"""
+
+import logging.config
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.multiprocess import mark_process_dead
+from uvicorn import Server
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from supportaccess import __version__
+from supportaccess.domain.errors import StoreUnavailable, SupportAccessError
+from supportaccess.server import checks, logs, tls
+from supportaccess.server.database import open_engine
+from supportaccess.server.limits import make_table
+from supportaccess.server.metrics import FOLDER_VARIABLE
+from supportaccess.server.settings import ListenSettings, ServerSettings
+from supportaccess.server.timeouts import LimitedConfig
+
+if TYPE_CHECKING:
+    from supportaccess.server.application import Application
+
+_BACKLOG = 2048
+# A worker that is only slow, as all are on a busy machine while they start, must not be taken for one that hangs.
+_SECONDS_TO_ANSWER = 30
+_OTHER_FILES = 1000
+
+
+def serve(settings: ServerSettings) -> None:
+    """Run the server until SIGTERM or SIGINT; what is under way then is finished and answered.
+
+    Raises StoreRefused for files or a store that cannot be used, SupportAccessError when the port cannot be opened or
+    the server fails to start. A database that does not answer yet is waited for: /readyz tells.
+    """
+    logging.config.dictConfig(logs.configuration(settings.log_level))
+    checks.refuse_unusable(settings)
+    try:
+        open_engine(settings.database).close()
+    except StoreUnavailable as error:
+        logs.event("databaseUnavailable", level=logging.WARNING, message=error.message)
+    _allow_files(settings.limits.connections)
+    with _listening(settings.listen) as listener, _shared_folder() as folder:
+        config = _config(settings, folder)
+        if settings.listen.workers == 1:
+            _run_alone(settings, config, listener)
+        else:
+            _run_workers(settings, config, listener, folder)
+    logs.event("stopped")
+
+
+def _config(settings: ServerSettings, folder: Path) -> LimitedConfig:
+    listen, limits = settings.listen, settings.limits
+    table = None
+    if listen.workers > 1:
+        table = folder / "limits"
+        make_table(table)
+    return LimitedConfig(
+        partial(_make_application, settings, table),
+        limits,
+        factory=True,
+        lifespan="on",
+        workers=listen.workers,
+        backlog=_BACKLOG,
+        proxy_headers=bool(listen.trusted_proxies),
+        forwarded_allow_ips=list(listen.trusted_proxies),
+        server_header=False,
+        access_log=False,
+        log_config=logs.configuration(settings.log_level),
+        timeout_worker_healthcheck=_SECONDS_TO_ANSWER,
+        timeout_keep_alive=limits.idle_seconds,
+        timeout_graceful_shutdown=limits.stop_seconds,
+        ssl_context_factory=partial(tls.context, listen) if listen.certificate else None,
+    )
+
+
+def _allow_files(connections: int) -> None:
+    """Let this process open as many files as its connections need: often 1024 are allowed, and far more on request."""
+    if os.name == "nt":
+        return
+    import resource
+
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * connections + _OTHER_FILES
+    wanted = needed if most == resource.RLIM_INFINITY else min(needed, most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+@contextmanager
+def _listening(listen: ListenSettings) -> Iterator[socket.socket]:
+    try:
+        family = socket.getaddrinfo(listen.address, listen.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((listen.address, listen.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise SupportAccessError(
+            f"cannot listen on {listen.address} port {listen.port}: {error.strerror}",
+            hint="Set listen.address and listen.port; `ss -ltnp` shows who listens where.",
+        ) from None
+    with listener:
+        yield listener
+
+
+@contextmanager
+def _shared_folder() -> Iterator[Path]:
+    """Make a folder for this account alone, and remove it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="supportaccess-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tell(settings: ServerSettings, listener: socket.socket) -> None:
+    address, port = listener.getsockname()[:2]
+    host = f"[{address}]" if ":" in address else address
+    logs.event(
+        "listening",
+        url=f"{'https' if settings.listen.certificate else 'http'}://{host}:{port}",
+        store=checks.store_in_words(settings.database),
+        workers=settings.listen.workers,
+        version=__version__,
+        pid=os.getpid(),
+    )
+
+
+def _run_alone(settings: ServerSettings, config: LimitedConfig, listener: socket.socket) -> None:
+    server = Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # For the moment before uvicorn has its own handlers, and for that after: it raises the signal again.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: _load_certificate_again(settings, config))
+    _tell(settings, listener)
+    try:
+        server.run([listener])
+    except SystemExit:
+        raise _not_started() from None
+
+
+def _load_certificate_again(settings: ServerSettings, config: LimitedConfig) -> None:
+    if config.ssl is None:
+        return
+    try:
+        tls.load(config.ssl, settings.listen)
+    except SupportAccessError as error:
+        logs.event("certificateRefused", level=logging.ERROR, message=error.message)
+    else:
+        logs.event("certificateLoaded")
+
+
+def _run_workers(settings: ServerSettings, config: LimitedConfig, listener: socket.socket, folder: Path) -> None:
+    os.environ[FOLDER_VARIABLE] = str(folder)  # read by prometheus_client in the workers
+    workers = _Workers(config, [listener], folder)
+    _tell(settings, listener)
+    workers.run()
+    if workers.failed:
+        raise _not_started()
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor: replaces a worker that died, and on SIGHUP all of them one after the other."""
+
+    def __init__(self, config: LimitedConfig, sockets: list[socket.socket], metrics: Path) -> None:
+        super().__init__(config, sockets)
+        self._metrics = metrics
+
+    def keep_subprocess_alive(self) -> None:
+        """Look after the workers, and say which of them were replaced."""
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            mark_process_dead(pid, self._metrics)  # type: ignore[no-untyped-call]  # has no annotations
+            logs.event("workerReplaced", level=logging.WARNING, pid=pid)
+
+    def terminate_all(self) -> None:
+        """Stop the workers, and take no new connections for them: who waits to be taken would wait for nothing."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a worker could not start."""
+        return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+
+
+def _make_application(settings: ServerSettings, table: Path | None) -> "Application":
+    """Make what a process serves, in that process. One that cannot ends the server: the next could not either."""
+    try:
+        if parent := multiprocessing.parent_process():
+            threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+        threading.excepthook = lambda failed: logs.failure(failed.exc_value) if failed.exc_value else None
+        from supportaccess.server.application import Application
+
+        return Application(settings, table)
+    except Exception as error:  # noqa: BLE001 - told here, without what it says
+        logs.failure(error)
+        sys.exit(STARTUP_FAILURE)
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _not_started() -> SupportAccessError:
+    return SupportAccessError("the server could not start; its log says why", hint="supportaccess serve --check")

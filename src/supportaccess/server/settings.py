@@ -1,0 +1,105 @@
+"""What an operator sets: one TOML file, and environment variables before it. docs/operate/settings.md has every key."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of a table of the file: a key that it does not know is refused."""
+
+
+class PermissionsFrom(StrEnum):
+    """Where permissions come from: `wids` by the role table, or the server's own app roles."""
+
+    DIRECTORY_ROLES = "directoryRoles"
+    APP_ROLES = "appRoles"
+
+
+class LogLevel(StrEnum):
+    """From which severity on something is logged. Every request is `info`."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class IdentitySettings(Table, frozen=True, kw_only=True):
+    """Whose tokens are taken, and what they allow.
+
+    `authority` is the base URL, without a tenant. `audiences` are taken beside the client ID and `api://` with it.
+    `allowed_clients` are the applications (azp, appid) that tokens may have been issued to; empty: any.
+    `app_only_may_decide` are those that may decide without a person. `ca_file` is for an authority of one's own.
+    """
+
+    tenants: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    client_id: str
+    authority: str = "https://login.microsoftonline.com"
+    audiences: tuple[str, ...] = ()
+    scope: str = "AccessRequests.Use"
+    permissions_from: PermissionsFrom = PermissionsFrom.APP_ROLES
+    role_table: Path | None = None
+    allowed_clients: tuple[str, ...] = ()
+    app_only_may_decide: tuple[str, ...] = ()
+    longest_token_seconds: Positive = 28 * 3600
+    ca_file: Path | None = None
+
+
+class ListenSettings(Table, frozen=True, kw_only=True):
+    """Where the server listens. `public_url` is what clients call it; it stands in links and in discovery.
+
+    `group_may_read_key` is for containers, whose secrets belong to root and a group.
+    """
+
+    address: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8443
+    public_url: str | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    group_may_read_key: bool = False
+    behind_proxy: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+
+
+class DatabaseSettings(Table, frozen=True, kw_only=True):
+    """The database: the path of a SQLite file, or a PostgreSQL connection string without a password.
+
+    `pool` is how many connections to PostgreSQL each worker process has.
+    """
+
+    sqlite: Path | None = None
+    postgresql: str | None = None
+    pool: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8
+
+
+class LimitSettings(Table, frozen=True, kw_only=True):
+    """How much is taken: requests a minute, bytes, seconds. `connections` is for each worker process."""
+
+    requests_per_address: Positive = 1200
+    requests_per_caller: Positive = 600
+    refused_tokens_per_address: Positive = 60
+    body_bytes: Positive = 64 * 1024
+    import_bytes: Positive = 256 * 1024 * 1024
+    header_seconds: Seconds = 10
+    body_seconds: Seconds = 30
+    idle_seconds: Seconds = 30
+    stop_seconds: Seconds = 30
+    connections: Positive = 1000
+
+
+class ServerSettings(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    identity: IdentitySettings
+    database: DatabaseSettings
+    listen: ListenSettings = ListenSettings()
+    limits: LimitSettings = LimitSettings()
+    sweep_seconds: Seconds = 60
+    log_level: LogLevel = LogLevel.INFO
