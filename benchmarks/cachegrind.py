@@ -7,9 +7,9 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import stores
@@ -26,13 +26,17 @@ if __name__ == '__main__':
 
 @dataclass(frozen=True)
 class Case:
-    """A command line to measure, after `python`, on one of the stores; `most` is the target in Minstr."""
+    """A command line to measure, after `python`, on one of the stores; `most` is the target in Minstr.
+
+    `more` goes into its environment.
+    """
 
     name: str
     arguments: Sequence[str]
     store: str = "none"
     most: float | None = None
     terminal: bool = False
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,15 @@ class Bench:
     def make_store(self, name: str, mix: stores.Mix) -> None:
         """Make a home with a tenant's profile and a store."""
         stores.fill(self._folder / name / "data" / "supportaccess" / "store.db", mix)
-        command = [sys.executable, str(self.script), "tenant", "set", stores.TENANT, "--quiet"]
+        self._make_profile(name)
+
+    def make_remote(self, name: str, endpoint: str) -> None:
+        """Make a home with a tenant's profile, whose store is a shared one."""
+        (self._folder / name).mkdir()
+        self._make_profile(name, "--endpoint", endpoint)
+
+    def _make_profile(self, name: str, *options: str) -> None:
+        command = [sys.executable, str(self.script), "tenant", "set", stores.TENANT, "--quiet", *options]
         subprocess.run(command, env=self._environment(name), check=True, stdout=subprocess.DEVNULL)
 
     def measure(self, case: Case) -> Measured:
@@ -82,8 +94,13 @@ class Bench:
         rows = len(json.loads(printed)) if "json" in case.arguments else None
         return Measured(case, int(counted[1].replace(",", "")) / 1e6, rows)
 
+    def printed(self, store: str) -> bytes:
+        """Return what `list -o json` prints on a store."""
+        command = [sys.executable, str(self.script), "list", "-o", "json"]
+        return self._run(command, Case("", (), store))
+
     def _run(self, command: Sequence[str], case: Case) -> bytes:
-        environment = self._environment(case.store)
+        environment = {**self._environment(case.store), **case.more}
         if case.terminal:
             with _terminal() as terminal:
                 subprocess.run(command, env=environment, check=True, stdin=terminal, stdout=terminal, stderr=terminal)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import stores
+from benchmarks import remote, stores
 from benchmarks.cachegrind import Bench, Case, Measured
 from benchmarks.table import print_table
 
@@ -20,21 +20,30 @@ _MOST_FOR_GROWTH = 1.1
 _LARGE = 100_000
 
 
-def _commands(bench: Bench) -> list[Measured]:
-    """Measure the floors and the commands that have a target of their own."""
+def _commands(bench: Bench, authority: Path) -> list[Measured]:
+    """Measure the floors and the commands that have a target of their own. `authority` is the shared store's."""
     script = str(bench.script)
+    over_http = Case(
+        "list -o json, over HTTP",
+        [script, "list", "-o", "json"],
+        "shared",
+        most=650,
+        more={"SSL_CERT_FILE": str(authority), "SUPPORTACCESS_ACCESS_TOKEN": remote.token(stores.TENANT)},
+    )
     cases = [
         Case("python -c pass  (floor)", ["-c", "pass"]),
         Case("python -c 'import typer'  (floor)", ["-c", "import typer"]),
+        Case("python -c 'import typer, urllib3'  (floor)", ["-c", "import typer, urllib3"]),
         Case("supportaccess --version", [script, "--version"], most=45),
         Case("supportaccess --help", [script, "--help"], most=280),
         Case("list -o json", [script, "list", "-o", "json"], "busy", most=480),
         Case("list --approved -o json", [script, "list", "--approved", "-o", "json"], "busy"),
+        over_http,
         Case("list  (TSV: piped)", [script, "list"], "busy"),
         Case("list  (table: on a terminal)", [script, "list"], "busy", terminal=True),
     ]
     if bench.is_old:
-        cases.insert(3, Case("the same, as the old pip made it", [str(bench.installed), "--version"]))
+        cases.insert(4, Case("the same, as the old pip made it", [str(bench.installed), "--version"]))
     return [bench.measure(case) for case in cases]
 
 
@@ -97,14 +106,16 @@ def main() -> int:
         bench = Bench(Path(folder))
         for name, mix in mixes.items():
             bench.make_store(name, mix)
-        commands, growth = _commands(bench), _growth(bench)
-    packages = ", ".join(f"{name} {version(name)}" for name in ("supportaccess", "typer", "rich", "msgspec"))
+        with remote.serving(Path(folder), bench.printed("busy")) as shared:
+            bench.make_remote("shared", shared.endpoint)
+            commands, growth = _commands(bench, shared.authority), _growth(bench)
+    packages = ", ".join(f"{name} {version(name)}" for name in ("supportaccess", "typer", "rich", "msgspec", "urllib3"))
     print(f"{platform.python_implementation()} {platform.python_version()}, {packages}")
     if bench.is_old:
         print("An old pip made this environment's console script: it imports `re`. Measured as a current pip makes it.")
     for name, mix in mixes.items():
         print(f"store {name!r}: {_told(mix)}, over two years")
-    print("\nWhat a command costs; on the store 'busy', where `list` prints its 50 rows\n")
+    print("\nWhat a command costs; on the store 'busy', where `list` prints its 50 rows, and over TLS the same rows\n")
     _print_commands(commands)
     print(
         "\nWhat a larger store costs. Both sides print as many rows, and both have more: on 'busy' 50 of 60 against"

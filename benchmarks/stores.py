@@ -1,8 +1,8 @@
-"""Embedded stores to measure on: two years of access requests, written by the rules and the store's own code."""
+"""Stores to measure on: two years of access requests, written by the rules and the store's own code."""
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +14,11 @@ from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Engineer
 from supportaccess.store.embedded import open_embedded
-from supportaccess.store.sql.changes import write_steps
+from supportaccess.store.sql.changes import lock_and_write
+from supportaccess.store.sql.engine import Engine
 
 TENANT = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"
+OBJECT_ID = "b0e6a3a6-d659-4dfc-9224-0ea9d92a176b"
 PERIOD = timedelta(days=730)
 
 _ENGINEERS = ("Erin Engineer", "Paulo Paiva", "Wei Zhang", "Aino Mäkelä", "Grace O'Neil")
@@ -26,16 +28,15 @@ _REASONS = (
     "Group writeback stopped; need the sync errors",
     "Token lifetime differs between two applications",
 )
-_CALLER = Caller(
-    tenant_id=TENANT,
-    actor=Actor(
-        kind=ActorKind.USER,
-        tenant_id=TENANT,
-        object_id="b0e6a3a6-d659-4dfc-9224-0ea9d92a176b",
-        display_name="Olga Owner",
-    ),
-    permissions=frozenset(Permission),
-)
+
+
+def caller(tenant_id: str) -> Caller:
+    """Return a person of a tenant who may do everything."""
+    actor = Actor(kind=ActorKind.USER, tenant_id=tenant_id, object_id=OBJECT_ID, display_name="Olga Owner")
+    return Caller(tenant_id=tenant_id, actor=actor, permissions=frozenset(Permission))
+
+
+_CALLER = caller(TENANT)
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,38 @@ BUSY = Mix(100, 24, 36)
 
 
 def fill(path: Path, mix: Mix, now: datetime | None = None) -> None:
-    """Make a store with its audit log: everything up to `now`, in one transaction."""
+    """Make an embedded store with its audit log: everything up to `now`."""
     engine = open_embedded(path)
     try:
-        steps = sorted(_steps(mix, now or datetime.now(UTC)), key=lambda step: step.at)
-        with engine.writing() as session:
-            write_steps(engine, session, steps, {})
+        fill_engine(engine, mix, now)
     finally:
         engine.close()
+
+
+def fill_engine(engine: Engine, mix: Mix, now: datetime | None = None) -> None:
+    """Write everything up to `now` into an empty store, in one transaction."""
+    steps = sorted(_steps(mix, now or datetime.now(UTC)), key=lambda step: step.at)
+    with engine.writing([TENANT]) as session:
+        lock_and_write(engine, session, steps, {})
+
+
+def records(mix: Mix, now: datetime | None = None) -> Iterator[AccessRequest]:
+    """Yield the requests as they stand at the end, without a store."""
+    latest = {record.id: record for step in _steps(mix, now or datetime.now(UTC)) if (record := step.after)}
+    return iter(latest.values())
+
+
+def raise_pending(engine: Engine, tenant_ids: Sequence[str], number: int) -> list[tuple[str, AccessRequest]]:
+    """Raise so many requests in each of some tenants; return them with their tenants, one of each tenant in turn."""
+    chance, created = random.Random(number), datetime.now(UTC) - timedelta(hours=1)
+    raised = []
+    for tenant_id in tenant_ids:
+        who, waits = caller(tenant_id), timedelta(days=7)
+        steps = [_raised(each, created, chance, waits=waits, who=who) for each in range(number)]
+        with engine.writing([tenant_id]) as session:
+            lock_and_write(engine, session, steps, {})
+        raised.append([(tenant_id, _after(step)) for step in steps])
+    return [one for of_each in zip(*raised, strict=True) for one in of_each]
 
 
 def _steps(mix: Mix, now: datetime) -> Iterator[Step]:
@@ -79,7 +104,14 @@ def _steps(mix: Mix, now: datetime) -> Iterator[Step]:
                 yield from _approved(step, Limit())
 
 
-def _raised(number: int, created: datetime, chance: random.Random, waits: timedelta = timedelta(hours=24)) -> Step:
+def _raised(
+    number: int,
+    created: datetime,
+    chance: random.Random,
+    *,
+    waits: timedelta = timedelta(hours=24),
+    who: Caller = _CALLER,
+) -> Step:
     asked = NewRequest(
         support_request_id=f"{created:%y%m%d}{number:010}",
         engineer=Engineer(id=f"engineer-{number % 40}@provider.example", display_name=chance.choice(_ENGINEERS)),
@@ -88,7 +120,7 @@ def _raised(number: int, created: datetime, chance: random.Random, waits: timede
         requested_seconds=3 * 24 * 3600,
         decide_by=created + waits + timedelta(seconds=number),
     )
-    return lifecycle.raise_request(asked, _CALLER, str(uuid.UUID(int=chance.getrandbits(128), version=4)), created)
+    return lifecycle.raise_request(asked, who, str(uuid.UUID(int=chance.getrandbits(128), version=4)), created)
 
 
 def _final(step: Step, chance: random.Random) -> Iterator[Step]:

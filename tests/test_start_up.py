@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.cli.home import Home
 from tests.cli.terminal import PATIENCE, Terminal
+from tests.signin.test_access_tokens import token
+from tests.store.http.scripted import answer, certified, serving
+from tests.support.people import HOME
 
 # Writes down at the end what was loaded.
 _NOTHING = """
@@ -73,6 +77,25 @@ def test_a_list_in_a_pipe_loads_what_it_prints_with(home: Home, arguments: list[
     assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.list"]
 
 
+def test_a_list_over_http_loads_no_store_and_asks_once(home: Home, tmp_path: Path) -> None:
+    """A list of a shared store loads neither the embedded store nor what signs in or finds out, and asks one thing."""
+    certificate = certified(tmp_path)
+    records = home.raised("1", "2")
+    body = msgspec.json.encode({"value": records})
+    with serving(certificate.files) as server:
+        home.run("tenant", "set", "contoso", "--endpoint", server.url)
+        server.will(answer(200, body))
+        tokens = {"SSL_CERT_FILE": str(certificate.authority), "SUPPORTACCESS_ACCESS_TOKEN": token(HOME)}
+        loaded = _run(home, _PROGRAM, "list", "-o", "json", more=tokens)
+
+        assert [asked.path.partition("?")[0] for asked in server.asked] == ["/v1/access-requests"]
+    embedded = ("sqlite3", "supportaccess.store.embedded", "supportaccess.store.sql", "supportaccess.server")
+    needless = ("rich", "msal", "requests", "truststore", "urllib.request", "concurrent", "yaml", "jmespath")
+    assert _among(loaded, [*embedded, *needless, *_ONLY_FOR_CHANGES]) == []
+    assert "urllib3" in loaded
+    assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.list"]
+
+
 def test_a_list_on_a_terminal_loads_rich_and_no_more_of_it_than_tables(home: Home) -> None:
     """A table loads of Rich what tables need, and nothing of other formats and changes."""
     report = home.folder / "modules"
@@ -85,14 +108,14 @@ def test_a_list_on_a_terminal_loads_rich_and_no_more_of_it_than_tables(home: Hom
     assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.list"]
 
 
-def _run(home: Home, program: str, *arguments: str) -> set[str]:
+def _run(home: Home, program: str, *arguments: str, more: Mapping[str, str] | None = None) -> set[str]:
     """Run a program in a pipe and return the names of the modules that were loaded at its end."""
     report = home.folder / "modules"
     done = subprocess.run(
         [sys.executable, "-c", program, str(report), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env=home.environment,
+        env={**home.environment, **(more or {})},
         timeout=PATIENCE,
         check=False,
     )

@@ -1,15 +1,20 @@
-"""The set-ups in which every RequestStore is tested. A new one is a line in SET_UPS."""
+"""The set-ups in which every RequestStore is tested: each database, in this process and behind the REST server."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 import pytest
+from tests.support.http_world import http_client, http_server, over_http
+from tests.support.identity_provider import identity_provider
 from tests.support.people import EVERYTHING, HOME, SettableClock
-from tests.support.worlds import ADA, throwaway_world
+from tests.support.postgresql import postgresql_world
+from tests.support.worlds import ADA, SqlWorld, throwaway_world
 
 from supportaccess.domain.permissions import Permission
 from supportaccess.store.protocol import RequestStore
+
+__all__ = ["http_client", "http_server", "identity_provider"]
 
 
 class World(Protocol):
@@ -37,13 +42,21 @@ class World(Protocol):
         ...
 
 
-SET_UPS: dict[str, Callable[[], AbstractContextManager[World]]] = {"embedded SQLite": throwaway_world}
+DATABASES: dict[str, Callable[[], AbstractContextManager[SqlWorld]]] = {
+    "SQLite": throwaway_world,
+    "PostgreSQL": postgresql_world,
+}
+SET_UPS = [f"{way} {database}" for way in ("embedded", "HTTP over") for database in DATABASES]
 
 
 @pytest.fixture(params=SET_UPS)
 def new_world(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[World]]:
     """Return what makes an empty store, as often as wanted."""
-    return SET_UPS[str(request.param)]
+    way, _, database = str(request.param).rpartition(" ")
+    make = DATABASES[database]
+    if way == "embedded":
+        return make
+    return over_http(make, request.getfixturevalue("http_server"), request.getfixturevalue("http_client"))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ BROKEN = {
     "key twice": (b'alias = "a"\nalias = "b"\n', "line 2"),
     "wrong type": (b"alias = 5\n", "alias"),
     "wrong type of store": (b"store = [1]\n", "store"),
-    "unknown store": (b'store = "tape"\n', "'tape' is not a store"),
+    "unknown store": (b'store = "tape"\n', "'tape' is not the URL of a store"),
     "bad alias": (b'alias = "two words"\n', "'two words' is not an alias"),
     "GUID as alias": (f'alias = "{B}"\n'.encode(), "is not an alias"),
     "nested": (b"x = " + b"[" * 30_000, "nested too deeply"),

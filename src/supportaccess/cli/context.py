@@ -4,10 +4,10 @@ streams    nothing
 clock      nothing
 settings   environment
 printer    streams, clock, settings (for the names of tenants)
-store      settings, clock
+store      settings, clock; of a shared store settings, environment (for the tokens)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from supportaccess.domain.times import Clock
     from supportaccess.settings.paths import Paths
     from supportaccess.settings.profiles import Profile, Settings
+    from supportaccess.store.http.client import Client
+    from supportaccess.store.http.store import HttpStore
     from supportaccess.store.protocol import RequestStore
     from supportaccess.store.sql.sqlite import SqliteEngine
 
@@ -33,6 +35,7 @@ class Context:
     def __init__(self, streams: Streams, environment: Mapping[str, str]) -> None:
         self.streams = streams
         self.environment = environment
+        self._clients: dict[str, Client] = {}
         self.debug = environment.get("SUPPORTACCESS_DEBUG", "") not in {"", "0"}
 
     def switch_on(self, flag: str) -> None:
@@ -109,40 +112,69 @@ class Context:
 
     def store(self, tenant: str | None) -> "RequestStore":
         """Open the store for reading, in the tenant that the option, the environment or the settings name."""
-        return self.store_of(self.settings.chosen(tenant).tenant_id)
+        return self.store_of(self.settings.chosen(tenant))
 
     def store_to_change(self, tenant: str | None, *, dry_run: bool = False) -> "RequestStore":
         """Open the store for changes: with the proofs for the other tenants, and what fell due written down.
 
         Nothing is written down in a dry run.
         """
-        return self.store_of_to_change(self.settings.chosen(tenant).tenant_id, dry_run=dry_run)
+        return self.store_of_to_change(self.settings.chosen(tenant), dry_run=dry_run)
 
-    def store_of(self, tenant_id: str) -> "RequestStore":
-        """Open the embedded store of a tenant, for reading."""
-        from supportaccess.store.sql.store import SqlStore
+    def store_of(self, profile: "Profile") -> "RequestStore":
+        """Open the store of a tenant, for reading."""
+        return self.http_store(profile) if profile.is_remote else self._sql_store(profile)
 
-        return SqlStore(self.engine, self._local_caller(tenant_id), clock=self.clock)
-
-    def store_of_to_change(self, tenant_id: str, *, dry_run: bool = False) -> "RequestStore":
-        """Open the embedded store of a tenant, for changes."""
-        from supportaccess.store.sql.maintenance import sweep
-        from supportaccess.store.sql.store import SqlStore
-
+    def store_of_to_change(self, profile: "Profile", *, dry_run: bool = False) -> "RequestStore":
+        """Open the store of a tenant, for changes. A shared store writes down by itself what fell due."""
+        also = self.tenants_on(profile.store)
+        if profile.is_remote:
+            return self.http_store(profile, also=also)
         if not dry_run:
+            from supportaccess.store.sql.maintenance import sweep
+
             sweep(self.engine, self.clock)
-        also = [self._local_caller(profile.tenant_id) for profile in self._embedded_profiles()]
-        return SqlStore(self.engine, self._local_caller(tenant_id), also=also, clock=self.clock)
+        return self._sql_store(profile, also=also)
+
+    def tenants_on(self, store: str) -> list[str]:
+        """Return the tenants that have a profile with this store."""
+        return [profile.tenant_id for profile in self.settings.readable_profiles() if profile.store == store]
+
+    def client(self, endpoint: str) -> "Client":
+        """Return what asks an endpoint, with one set of connections for all tenants. Raises InvalidInput."""
+        from supportaccess.store.http.client import Client
+
+        if endpoint not in self._clients:
+            self._clients[endpoint] = Client(endpoint, waiting=self.streams.note)
+        return self._clients[endpoint]
+
+    def http_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "HttpStore":
+        """Open a shared store. Raises InvalidInput; a missing sign-in shows when it is first asked."""
+        from functools import partial
+
+        from supportaccess.signin.access_tokens import AccessTokens
+        from supportaccess.store.http.store import HttpStore
+
+        tokens = AccessTokens(self.environment)
+        return HttpStore(
+            self.client(profile.store),
+            profile.tenant_id,
+            partial(tokens.of, profile.tenant_id),
+            also={tenant_id: partial(tokens.of, tenant_id) for tenant_id in also},
+        )
 
     def close(self) -> None:
         """Give back what was opened."""
         if "engine" in self.__dict__:
             self.engine.close()
+        for client in self._clients.values():
+            client.close()
 
-    def _embedded_profiles(self) -> "list[Profile]":
-        from supportaccess.settings.profiles import EMBEDDED
+    def _sql_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "RequestStore":
+        from supportaccess.store.sql.store import SqlStore
 
-        return [profile for profile in self.settings.readable_profiles() if profile.store == EMBEDDED]
+        proofs = [self._local_caller(tenant_id) for tenant_id in also]
+        return SqlStore(self.engine, self._local_caller(profile.tenant_id), also=proofs, clock=self.clock)
 
     def _local_caller(self, tenant_id: str) -> "Caller":
         from supportaccess.cli.local_account import local_account

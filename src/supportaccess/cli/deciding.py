@@ -257,10 +257,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
 def _failed(context: Context, name: str, error: SupportAccessError, outcome: _Outcome) -> None:
     outcome.failed.append(exit_code_of(error))
-    message = error.message if name in error.message else f"{name}: {error.message}"
-    context.streams.error(f"Error: {message}")
-    if error.hint:
-        context.streams.advise(error.hint)
+    context.streams.tell(error, about=name)
 
 
 def _sum_up(context: Context, verb: Verb, outcome: _Outcome, asked: int) -> None:

@@ -87,7 +87,6 @@ class LazyGroup(TyperGroup):
             super().format_options(ctx, formatter)
             return
         self.format_commands(ctx, formatter)
-        formatter.write_paragraph()
         formatter.write_text("Options: " + "  ".join(", ".join(option.opts) for option in self.params))
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:

@@ -67,16 +67,18 @@ COMMANDS: Mapping[str, Lazy] = {
         (("From now on mean contoso", "supportaccess tenant use contoso"),),
     ),
     "store": Lazy(
-        "Look after the embedded store.",
+        "Look after the embedded store, or a shared store's database.",
         "",
         {
             "info": _lazy("Where the store is and what it holds.", "store", "info"),
             "backup": _lazy("Copy the store to a new file.", "store", "backup"),
             "sweep": _lazy("Write down which limits and deadlines have passed.", "store", "sweep_store"),
+            "migrate": _lazy("Bring a shared store's database up to date.", "migrate", "migrate"),
         },
         _UPKEEP,
         (("A copy of today", "supportaccess store backup store-$(date +%F).db"),),
     ),
+    "serve": _lazy("Start the REST server of a shared store.", "serve", "serve", _UPKEEP),
     "doctor": _lazy("Why does it not work?", "doctor", "doctor", _UPKEEP),
 }
 
@@ -124,9 +126,7 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
 def _refused(context: Context, error: SupportAccessError) -> int:
     if context.debug:
         _show_traceback(context)
-    context.streams.error(f"Error: {error.message}")
-    if error.hint:
-        context.streams.advise(error.hint)
+    context.streams.tell(error)
     return exit_code_of(error)
 
 

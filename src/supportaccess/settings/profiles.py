@@ -6,20 +6,22 @@ from pathlib import Path
 
 import msgspec
 
+from supportaccess.domain.endpoints import check_endpoint
 from supportaccess.domain.errors import Ambiguous, InvalidInput, NotFound, NotSignedIn, SupportAccessError
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.settings.files import broken, edit, locked, read
 from supportaccess.settings.paths import Paths, private_folder, refused
 
 EMBEDDED = "embedded"
-STORES = frozenset({EMBEDDED})
-"""The kinds of store that a profile can name."""
 
 _ALIAS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is set for one tenant. Every field but the tenant ID is a key of its file."""
+    """What is set for one tenant. Every field but the tenant ID is a key of its file.
+
+    `store` is `embedded`, or the endpoint of a shared store.
+    """
 
     tenant_id: str
     alias: str | None = None
@@ -29,6 +31,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """The name to show for the tenant."""
         return self.alias or self.tenant_id
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the tenant's store is a shared one."""
+        return self.store != EMBEDDED
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -90,7 +97,8 @@ class Settings:
 
         Raises InvalidInput for a value that cannot be taken or a broken file, StoreRefused, StoreUnavailable.
         """
-        profile = msgspec.structs.replace(profile, tenant_id=parse_tenant_id(profile.tenant_id))
+        store = check_endpoint(profile.store) if profile.is_remote else EMBEDDED
+        profile = msgspec.structs.replace(profile, tenant_id=parse_tenant_id(profile.tenant_id), store=store)
         _check(profile)
         with locked(self._folder):
             self._check_alias_is_free(profile)
@@ -218,10 +226,8 @@ def _check(profile: Profile) -> None:
             f"{profile.alias!r} is not an alias",
             hint="An alias has 1 to 64 characters of A-Z a-z 0-9 . _ - and is not a GUID.",
         )
-    if profile.store not in STORES:
-        raise InvalidInput(
-            f"{profile.store!r} is not a store that this version knows", hint=f"Known: {', '.join(sorted(STORES))}."
-        )
+    if profile.is_remote:
+        check_endpoint(profile.store)
 
 
 def _same_alias(alias: str | None, name: str) -> bool:

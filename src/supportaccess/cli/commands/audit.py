@@ -19,6 +19,7 @@ from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import counted
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.errors import InvalidInput
+from supportaccess.store.paging import each_row
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestStore, Verification
 
 _MOST_TOLD = 20
@@ -125,17 +126,18 @@ class _Entries:
         self.cut = False
 
     def __iter__(self) -> Iterator[AuditEntry]:
-        cursor: str | None = None
-        while True:
-            left = LARGEST_PAGE if self._most is None else min(LARGEST_PAGE, self._most - self.printed)
-            page = self._store.audit_page(self._query, top=left, cursor=cursor)
-            for entry in page.value:
-                self.printed += 1
-                yield entry
-            cursor = page.next
-            if cursor is None or self.printed == self._most:
-                self.cut = cursor is not None
+        most = None if self._most is None else self._most + 1
+        top = LARGEST_PAGE if most is None else min(LARGEST_PAGE, most)
+        for entry in each_row(
+            lambda cursor: self._store.audit_page(self._query, top=top, cursor=cursor),
+            most=most,
+            ahead=self._store.is_remote,
+        ):
+            if self.printed == self._most:
+                self.cut = True
                 return
+            self.printed += 1
+            yield entry
 
 
 def _ids_of(store: RequestStore, text: str) -> frozenset[str]:

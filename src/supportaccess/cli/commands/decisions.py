@@ -10,7 +10,7 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.deciding import AT_MICROSOFT, Options, Verb, approving, decide
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.ages import parse_duration, parse_time
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.errors import InvalidInput, ProofRequired
 from supportaccess.domain.lifecycle import check_proven, check_revocable_here
 from supportaccess.domain.limits import Limit, end_of
 from supportaccess.domain.records import AccessRequest, Side, Status
@@ -56,7 +56,7 @@ def approve(
         end=Status.APPROVED,
         act=lambda store, record, key: store.approve(record.id, etag=record.etag, key=key, limit=limit, reason=reason),
         effect=lambda record: approving(record, limit, now),
-        check=lambda record: _check_approval(context, record, limit, now),
+        check=lambda record: _check_approval(context, tenant, record, limit, now),
         stands=lambda record: _stands(record, limit),
         afterword=AT_MICROSOFT,
     )
@@ -136,11 +136,17 @@ def revoke(
     return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
 
 
-def _check_approval(context: Context, record: AccessRequest, limit: Limit, now: datetime) -> None:
+def _check_approval(context: Context, tenant: str | None, record: AccessRequest, limit: Limit, now: datetime) -> None:
     """Refuse before the question what would be refused after it."""
     end_of(record, limit, now)
     if record.side is Side.SUPPORT_REQUEST:
-        check_proven(record.resource_tenant_id, [each.tenant_id for each in context.settings.readable_profiles()])
+        profile = context.settings.chosen(tenant)
+        try:
+            check_proven(record.resource_tenant_id, context.tenants_on(profile.store))
+        except ProofRequired as error:
+            if profile.is_remote and error.hint:
+                error.hint += f" --endpoint {profile.store}"
+            raise
 
 
 def _stands(record: AccessRequest, limit: Limit) -> bool:

@@ -3,14 +3,14 @@
 import os
 import platform
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from enum import StrEnum
 
 import typer
 
 from supportaccess import __version__
 from supportaccess.cli import options
+from supportaccess.cli.checks import Check, Result, passed, skipped, tried
 from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
@@ -20,31 +20,12 @@ from supportaccess.cli.output.colour import Colour, paint
 from supportaccess.cli.output.fields import Layout
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import counted, safe
-from supportaccess.domain.errors import NotSignedIn, SupportAccessError
-from supportaccess.domain.records import Struct
 from supportaccess.settings.rights import check_rights
 from supportaccess.store.embedded import schema_version
 from supportaccess.store.protocol import AuditQuery
 from supportaccess.store.sql.maintenance import tenant_counts
 
 _CLOCK_MAY_LAG = timedelta(minutes=5)
-
-
-class Result(StrEnum):
-    """How a check went."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-class Check(Struct, frozen=True, kw_only=True):
-    """One check of the doctor: what was looked at, how it went, and what mends it."""
-
-    name: str
-    result: Result
-    message: str
-    mend: str | None = None
 
 
 CHECKS = Layout(Check, ("name", "result", "message", "mend"), "name")
@@ -83,54 +64,34 @@ def _print_page(context: Context, checks: Sequence[Check]) -> None:
 
 
 def _checks(context: Context, tenant: str | None) -> Iterator[Check]:
-    yield _passed(
+    yield passed(
         "program", f"supportaccess {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     )
-    yield _tried("settings", lambda: _settings(context))
+    yield tried("settings", lambda: _settings(context))
     yield from _rights(context)
-    chosen = _tried("tenant", lambda: _tenant(context, tenant))
+    chosen = tried("tenant", lambda: _tenant(context, tenant))
     yield chosen
-    opened = _tried("store", lambda: _store(context))
+    if chosen.result is Result.PASSED and (profile := context.settings.chosen(tenant)).is_remote:
+        from supportaccess.cli.shared_store_checks import shared_store_checks
+
+        yield from shared_store_checks(context, profile)
+        return
+    opened = tried("store", lambda: _store(context))
     yield opened
     if opened.result is Result.PASSED:
-        yield _tried("store integrity", lambda: _integrity(context))
+        yield tried("store integrity", lambda: _integrity(context))
     if opened.result is Result.PASSED and chosen.result is Result.PASSED:
-        yield _tried("audit log", lambda: _audit_log(context, tenant))
-        yield _tried("clock", lambda: _clock(context, tenant))
+        yield tried("audit log", lambda: _audit_log(context, tenant))
+        yield tried("clock", lambda: _clock(context, tenant))
     else:
-        yield _skipped("audit log", "needs a tenant and a store")
-        yield _skipped("clock", "needs a tenant and a store")
-
-
-def _tried(name: str, check: Callable[[], Check]) -> Check:
-    try:
-        return check()
-    except NotSignedIn as error:
-        return Check(
-            name=name, result=Result.SKIPPED, message=error.message, mend=error.hint and error.hint.replace("\n", " ")
-        )
-    except SupportAccessError as error:
-        return Check(
-            name=name, result=Result.FAILED, message=error.message, mend=error.hint and error.hint.replace("\n", " ")
-        )
-
-
-def _one_line(hint: str | None) -> str | None:
-    return None if hint is None else " ".join(hint.split())
-
-
-def _passed(name: str, message: str) -> Check:
-    return Check(name=name, result=Result.PASSED, message=message)
-
-
-def _skipped(name: str, message: str) -> Check:
-    return Check(name=name, result=Result.SKIPPED, message=message)
+        yield skipped("audit log", "needs a tenant and a store")
+        yield skipped("clock", "needs a tenant and a store")
 
 
 def _settings(context: Context) -> Check:
     profiles = context.settings.profiles()
     context.settings.default_tenant()
-    return _passed("settings", f"{context.paths.config}: {counted(len(profiles), 'tenant profile')}")
+    return passed("settings", f"{context.paths.config}: {counted(len(profiles), 'tenant profile')}")
 
 
 def _rights(context: Context) -> Iterator[Check]:
@@ -138,16 +99,16 @@ def _rights(context: Context) -> Iterator[Check]:
     for path, trouble in found:
         yield Check(name="file rights", result=Result.FAILED, message=f"{path}: {trouble}")
     if not found:
-        yield _passed("file rights", "settings and store are for your account alone")
+        yield passed("file rights", "settings and store are for your account alone")
 
 
 def _tenant(context: Context, tenant: str | None) -> Check:
     profile = context.settings.chosen(tenant)
+    named = f"{profile.name}, by {context.settings.origin(tenant)}"
+    if profile.is_remote:
+        return passed("tenant", f"{named}; its store is {profile.store}")
     account = local_account(profile.tenant_id)
-    return _passed(
-        "tenant",
-        f"{profile.name}, by {context.settings.origin(tenant)}; you are {account.object_id} and may do everything",
-    )
+    return passed("tenant", f"{named}; you are {account.object_id} and may do everything")
 
 
 def _store(context: Context) -> Check:
@@ -155,7 +116,7 @@ def _store(context: Context) -> Check:
     if not path.exists():
         place = next(folder for folder in path.parents if folder.exists())
         if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
-            return _skipped("store", f"{path} does not exist yet; the first command that needs it makes it")
+            return skipped("store", f"{path} does not exist yet; the first command that needs it makes it")
         return Check(
             name="store",
             result=Result.FAILED,
@@ -164,11 +125,11 @@ def _store(context: Context) -> Check:
         )
     version, counts = schema_version(context.engine), tenant_counts(context.engine)
     requests = sum(each.access_requests for each in counts)
-    return _passed("store", f"{path}: schema {version}, {requests:,} requests of {len(counts)} tenants")
+    return passed("store", f"{path}: schema {version}, {requests:,} requests of {len(counts)} tenants")
 
 
 def _integrity(context: Context) -> Check:
-    with context.engine.reading() as session:
+    with context.engine.reading(()) as session:
         trouble = [row[0] for row in session.all("PRAGMA integrity_check(5)", {}) if row[0] != "ok"]
         journal = session.one("PRAGMA journal_mode", {})
     if journal != ("wal",):
@@ -178,7 +139,7 @@ def _integrity(context: Context) -> Check:
     if trouble:
         mend = "Keep the file as evidence and restore a backup: docs/store.md."
         return Check(name="store integrity", result=Result.FAILED, message="; ".join(trouble), mend=mend)
-    return _passed("store integrity", "the database file is sound")
+    return passed("store integrity", "the database file is sound")
 
 
 def _audit_log(context: Context, tenant: str | None) -> Check:
@@ -191,7 +152,7 @@ def _audit_log(context: Context, tenant: str | None) -> Check:
             message=f"{first.verdict}: {first.message}",
             mend="supportaccess audit verify",
         )
-    return _passed("audit log", f"{verification.entries:,} entries hold")
+    return passed("audit log", f"{verification.entries:,} entries hold")
 
 
 def _clock(context: Context, tenant: str | None) -> Check:
@@ -206,4 +167,4 @@ def _clock(context: Context, tenant: str | None) -> Check:
             message=f"this machine's clock is {behind} behind the last entry of the audit log",
             mend="Set the clock; time limits are measured by it.",
         )
-    return _passed("clock", "not behind the audit log")
+    return passed("clock", "not behind the audit log")

@@ -95,7 +95,7 @@ def import_export(
     profile, is_new = _profile(context, tenant)
     with _opened(context, file) as (stream, name, size):
         export = Export(stream, name=name, tenant_id=profile.tenant_id, format=format)
-        store = context.store_of_to_change(profile.tenant_id, dry_run=dry_run)
+        store = context.store_of_to_change(profile, dry_run=dry_run)
         with _said_when_interrupted(context), _progress(context, export, size) as events:
             imported = store.import_events(
                 events, key=str(uuid.uuid4()), details={"file": Path(name).name[:256]}, dry_run=dry_run

@@ -25,6 +25,8 @@ from supportaccess.cli.output.fields import (
 from supportaccess.domain.attention import attention_key, listed_at
 from supportaccess.domain.errors import InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.domain.records import OPEN, AccessRequest, Status
+from supportaccess.settings.profiles import Profile
+from supportaccess.store.paging import each_row
 from supportaccess.store.protocol import LARGEST_PAGE, Order, RequestQuery, RequestStore
 
 _COUNTED = 100_000
@@ -91,7 +93,7 @@ def list_requests(
         until=parse_time(until, now, future=False) if until is not None else None,
         order=order or Order.ATTENTION,
     )
-    stores = [context.store_of(each) for each in _tenant_ids(context, tenant or [None], every=all_tenants)]
+    stores = [context.store_of(each) for each in _profiles(context, tenant or [None], every=all_tenants)]
     if resource_tenant is not None:
         tenant_id = context.tenant_id(resource_tenant, by="--resource-tenant")
         asked = msgspec.structs.replace(asked, resource_tenant_id=tenant_id)
@@ -128,7 +130,7 @@ class _Listing:
         self.failed = 0
 
     def __iter__(self) -> Iterator[AccessRequest]:
-        for record in self._all(LARGEST_PAGE if self._most is None else min(LARGEST_PAGE, self._most + 1)):
+        for record in self._all(None if self._most is None else self._most + 1):
             if self.printed == self._most:
                 self._cut = True
                 return
@@ -139,7 +141,7 @@ class _Listing:
         """Read every row, however many, and return the first in the order of any field; rows without it come last."""
         descending = field.startswith("-")
         key = _field_key(field.removeprefix("-"), nothing_last=not descending)
-        rows = sorted(self._all(LARGEST_PAGE), key=key, reverse=descending)
+        rows = sorted(self._all(None), key=key, reverse=descending)
         self._cut = self._most is not None and len(rows) > self._most
         for record in rows[: self._most]:
             self.printed += 1
@@ -156,43 +158,40 @@ class _Listing:
             "Use --all or --limit N."
         )
 
-    def _all(self, page_size: int) -> Iterator[AccessRequest]:
+    def _all(self, most: int | None) -> Iterator[AccessRequest]:
         if not self._marked:
-            return self._of(self._stores[0], page_size)
-        of_each = [self._of_one_of_several(store, page_size) for store in self._stores]
+            return self._of(self._stores[0], most)
+        of_each = [self._of_one_of_several(store, most) for store in self._stores]
         newest = self._query.order is Order.NEWEST
         key = attention_key if self._query.order is Order.ATTENTION else _creation_key
         return merge(*of_each, key=key, reverse=newest)
 
-    def _of(self, store: RequestStore, page_size: int) -> Iterator[AccessRequest]:
-        cursor: str | None = None
-        while True:
-            page = store.page(self._query, top=page_size, cursor=cursor)
-            yield from page.value
-            cursor = page.next
-            if cursor is None:
-                return
+    def _of(self, store: RequestStore, most: int | None) -> Iterator[AccessRequest]:
+        top = LARGEST_PAGE if most is None else min(LARGEST_PAGE, most)
+        return each_row(
+            lambda cursor: store.page(self._query, top=top, cursor=cursor), most=most, ahead=store.is_remote
+        )
 
-    def _of_one_of_several(self, store: RequestStore, page_size: int) -> Iterator[AccessRequest]:
+    def _of_one_of_several(self, store: RequestStore, most: int | None) -> Iterator[AccessRequest]:
         """Yield a tenant's rows with its ID; say so when it fails, so that it is not taken for an empty one."""
         try:
-            for record in self._of(store, page_size):
+            for record in self._of(store, most):
                 yield AccessRequestOfTenant(**msgspec.structs.asdict(record), tenant_id=store.tenant_id)
         except SupportAccessError as error:
             self.failed += 1
-            self._context.streams.error(f"Error: tenant {store.tenant_id}: {error.message}")
+            self._context.streams.tell(error, about=f"tenant {store.tenant_id}")
 
 
-def _tenant_ids(context: Context, names: Sequence[str | None], *, every: bool) -> list[str]:
+def _profiles(context: Context, names: Sequence[str | None], *, every: bool) -> list[Profile]:
     """Return the tenants to ask, each once; None names the one that commands mean when none is named."""
     if not every:
-        return list(dict.fromkeys(context.settings.chosen(name).tenant_id for name in names))
+        return list({profile.tenant_id: profile for profile in map(context.settings.chosen, names)}.values())
     if any(names):
         raise InvalidInput("--tenant and --all-tenants contradict each other")
     profiles = context.settings.profiles()
     if not profiles:
         raise NotSignedIn("no tenant is set up yet", hint="supportaccess tenant set TENANT_ID")
-    return [profile.tenant_id for profile in profiles]
+    return profiles
 
 
 def _creation_key(record: AccessRequest) -> tuple[datetime, str]:

@@ -133,7 +133,7 @@ def close(
             if isinstance(error, NotFound) and store.find(number, top=1):
                 error = DecidedElsewhere(f"support request {number} is known from mirrors only: Microsoft closes it")
             failed.append(exit_code_of(error))
-            context.streams.error(f"Error: {error.message}")
+            context.streams.tell(error)
         else:
             ended += of_ticket
             context.streams.note(

@@ -66,6 +66,7 @@ def info(
             path=path, bytes=size, schema_version=version, access_requests=0, audit_entries=0, source_events=0
         )
         printer.print_all(rows or [nothing])
+    _say_what_is_elsewhere(context)
 
 
 @examples(("A copy of today", "supportaccess store backup store-$(date +%F).db"))
@@ -74,6 +75,7 @@ def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FIL
     context: Context = ctx.obj
     back_up(context.engine, file)
     context.streams.note(f"Copied {context.engine.path} to {file}.")
+    _say_what_is_elsewhere(context)
 
 
 @examples(("From cron", "supportaccess store sweep -q"))
@@ -85,3 +87,11 @@ def sweep_store(ctx: typer.Context) -> None:
     context: Context = ctx.obj
     swept = sweep(context.engine, context.clock)
     context.streams.note(f"{counted(swept, 'request')} had reached a limit or a deadline.")
+    _say_what_is_elsewhere(context)
+
+
+def _say_what_is_elsewhere(context: Context) -> None:
+    """Name the tenants whose requests are in a shared store: who runs that looks after it."""
+    for profile in context.settings.readable_profiles():
+        if profile.is_remote:
+            context.streams.note(f"Not in this store: {profile.name}, whose store is {profile.store}.")

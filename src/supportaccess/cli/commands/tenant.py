@@ -83,6 +83,7 @@ def show(
 @examples(
     ("Name a tenant", "supportaccess tenant set 8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71 --alias contoso"),
     ("Take its name away", "supportaccess tenant set contoso --alias ''"),
+    ("Work with a shared store", "supportaccess tenant set contoso --endpoint https://store.example.com"),
 )
 def set_profile(
     ctx: typer.Context,
@@ -90,9 +91,16 @@ def set_profile(
     alias: Annotated[
         str | None, typer.Option("--alias", metavar="NAME", help="A name to call it by; '' takes it away.")
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option("--endpoint", metavar="URL", help="Of a shared store; 'embedded' goes back to this machine's."),
+    ] = None,
     output: options.Output = None,
 ) -> None:
-    """Add a tenant profile with the embedded store, or change it. The first one becomes the default."""
+    """Add a tenant profile, with the embedded store unless told otherwise, or change it.
+
+    The first profile becomes the default. Nothing is copied from one store to another.
+    """
     context: Context = ctx.obj
     printer = context.printer(PROFILES, output=output)
     tenant_id = _tenant_id(context, tenant)
@@ -101,7 +109,7 @@ def set_profile(
     profile = Profile(
         tenant_id=tenant_id,
         alias=(before.alias if before else None) if alias is None else alias or None,
-        store=before.store if before else EMBEDDED,
+        store=endpoint or (before.store if before else EMBEDDED),
     )
     context.settings.save(profile)
     if not known:

@@ -169,6 +169,18 @@ class Streams:
         """Say on standard error what went wrong; without colour, a line of advice that belongs to it."""
         self._say(text, colour, end="\n")
 
+    def tell(self, error: SupportAccessError, *, about: str | None = None) -> None:
+        """Say on standard error why something was refused, what mends it, and the server's name for the request.
+
+        `about` names what it is about, unless the message does.
+        """
+        named = about is None or about in error.message
+        self.error(f"Error: {error.message}" if named else f"Error: {about}: {error.message}")
+        if error.hint:
+            self.advise(error.hint)
+        if error.request_id:
+            self.error(f"Request ID: {error.request_id}", colour=None)
+
     def advise(self, text: str) -> None:
         """Say on standard error what mends what went wrong; further lines stand below the first one."""
         self._say("Try:   " + text.replace("\n", "\n       "), None, end="\n")

@@ -1,0 +1,1 @@
+"""How a person or a program proves to a shared store who they are."""

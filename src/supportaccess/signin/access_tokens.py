@@ -1,0 +1,84 @@
+"""Access tokens that somebody else got: from a variable, or from a file that is renewed meanwhile."""
+
+import os
+import stat
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from supportaccess.domain.errors import NotSignedIn
+
+VARIABLE = "SUPPORTACCESS_ACCESS_TOKEN"
+FILE_VARIABLE = "SUPPORTACCESS_ACCESS_TOKEN_FILE"
+_LARGEST_FILE = 256 * 1024
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """What is read of a token here, without verifying anything: that is for the server to do."""
+
+    tid: str = ""
+
+
+class AccessTokens:
+    """One or more access tokens, separated by white space. The one of a tenant is found by its `tid` claim."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def of(self, tenant_id: str) -> str:
+        """Return the token of a tenant. The file is read each time, for who renews it. Raises NotSignedIn."""
+        found, where = self._found()
+        for token in found.split():
+            if _tenant_of(token) == tenant_id:
+                return token
+        if not found:
+            raise NotSignedIn(
+                f"there is no sign-in to tenant {tenant_id}",
+                hint=f"Put an access token into {VARIABLE}, or into a file that {FILE_VARIABLE} names.",
+            )
+        raise NotSignedIn(
+            f"{where} has no access token of tenant {tenant_id}",
+            hint="Add one, after a blank; its tid claim must be the tenant's ID.",
+        )
+
+    def _found(self) -> tuple[str, str]:
+        """Return the tokens and where they are from."""
+        if tokens := self._environment.get(VARIABLE, "").strip():
+            return tokens, VARIABLE
+        if path := self._environment.get(FILE_VARIABLE):
+            return _read(Path(path)), path
+        return "", ""
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            _check_rights(path, os.fstat(file.fileno()))
+            return file.read(_LARGEST_FILE).decode("ascii")
+    except OSError as error:
+        raise NotSignedIn(f"{path}, named by {FILE_VARIABLE}, cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise NotSignedIn(f"{path}, named by {FILE_VARIABLE}, holds no access tokens") from None
+
+
+def _check_rights(path: Path, status: os.stat_result) -> None:
+    """Raise NotSignedIn for a file that others can read. On Windows the folder's rights are inherited."""
+    if os.name != "nt" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise NotSignedIn(
+            f"{path} can be read by others, so the access tokens in it are not used",
+            hint=f"chmod 600 {path}; and get new tokens: these may have been read.",
+        )
+
+
+def _tenant_of(token: str) -> str | None:
+    """Return the `tid` claim of a JWT, unverified; None for what is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        payload = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return msgspec.json.decode(payload, type=_Claims).tid.lower()
+    except (ValueError, RecursionError):  # of base64 and of msgspec
+        return None

@@ -1,0 +1,1 @@
+"""The request store behind a REST server."""

@@ -1,0 +1,113 @@
+"""Asks an endpoint until it answers, for as long as is sensible, and turns refusals into the errors of the rules.
+
+That is safe: reading changes nothing, and every change carries an idempotency key by which the server knows it again.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from time import monotonic, sleep
+from typing import IO
+
+from supportaccess.domain.errors import OutcomeUnknown, SupportAccessError
+from supportaccess.store.http.failures import Failure
+from supportaccess.store.http.refusals import TRY_AGAIN, failure_by, refusal_of
+from supportaccess.store.http.transport import Answer, Transport
+
+PATIENCE = 45.0
+"""Seconds after which no new attempt is begun: longer than a database takes to fail over (30)."""
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 5.0
+_LONGEST_WAIT = 15.0
+"""Seconds that a server may ask for between two attempts."""
+ANSWER_SECONDS = 30.0
+KEY_HEADER = "Idempotency-Key"
+
+
+class Client:
+    """One endpoint, however many tenants are asked for there."""
+
+    def __init__(
+        self, endpoint: str, *, patience: float = PATIENCE, waiting: Callable[[str], object] = lambda _: None
+    ) -> None:
+        """Take the URL of a store; `waiting` is told once a request, and why, when it has to be sent again.
+
+        Raises InvalidInput for an endpoint or a setting of the environment that cannot be used.
+        """
+        self._transport = Transport(endpoint)
+        self._patience = patience
+        self._waiting = waiting
+
+    @property
+    def endpoint(self) -> str:
+        """The URL that is asked."""
+        return self._transport.endpoint
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def get(self, path: str, headers: Mapping[str, str], *, patience: float = ANSWER_SECONDS) -> Answer:
+        """Return a successful answer. Raises what the server refuses with, StoreUnavailable, StoreRefused."""
+        try:
+            return self._persist(lambda: self._attempt("GET", path, headers, None, patience))
+        except Failure as failure:
+            raise failure.error from failure
+
+    def post(
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | IO[bytes],
+        *,
+        if_unknown: str,
+        patience: float = ANSWER_SECONDS,
+    ) -> Answer:
+        """Return the answer to a change that carries a key. Raises like `get`, and OutcomeUnknown.
+
+        `if_unknown` is what to do when it cannot be learned whether the change was made.
+        """
+        try:
+            return self._persist(lambda: self._attempt("POST", path, headers, body, patience))
+        except Failure as failure:
+            raise (
+                _outcome_unknown(failure.error, headers, if_unknown) if failure.in_doubt else failure.error
+            ) from failure
+
+    def _attempt(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | IO[bytes] | None, patience: float
+    ) -> Answer:
+        if body is not None and not isinstance(body, bytes):
+            body.seek(0)
+        answer = self._transport.send(method, path, headers, body, patience=patience)
+        if answer.status in TRY_AGAIN:
+            raise failure_by(answer, self.endpoint)
+        if not 200 <= answer.status < 300:
+            raise refusal_of(answer, self.endpoint)
+        return answer
+
+    def _persist(self, attempt: Callable[[], Answer]) -> Answer:
+        """Attempt it until there is an answer. Raises the last Failure, in doubt if any attempt left doubt."""
+        until = monotonic() + self._patience
+        pause, in_doubt, told = _FIRST_PAUSE, False, False
+        while True:
+            try:
+                return attempt()
+            except Failure as failure:
+                failure.in_doubt = in_doubt = in_doubt or failure.in_doubt
+                wait = min(failure.wait, _LONGEST_WAIT) or pause * random.uniform(0.5, 1)  # noqa: S311 - spreads clients
+                if not failure.again or monotonic() + wait > until:
+                    raise
+                if not told:
+                    self._waiting(f"{failure.error.message}; trying for {self._patience:.0f} seconds.")
+                    told = True
+            sleep(wait)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _outcome_unknown(error: SupportAccessError, headers: Mapping[str, str], if_unknown: str) -> OutcomeUnknown:
+    unknown = OutcomeUnknown(
+        f"{error.message}; whether it was done is not known, and the idempotency key {headers[KEY_HEADER]} tells",
+        hint=if_unknown,
+    )
+    unknown.request_id = error.request_id
+    return unknown

@@ -1,0 +1,104 @@
+"""From an answer that is no success to the error that the embedded store would have raised."""
+
+import msgspec
+
+from supportaccess.domain import errors
+from supportaccess.store.http.failures import Failure
+from supportaccess.store.http.transport import Answer
+from supportaccess.store.wire import REQUEST_ID_HEADER, Error, ErrorBody
+
+OTHER_TENANT_NEEDED = "ResourceTenantTokenRequired"
+"""The closer code of a Forbidden that a token of the resource tenant turns into a yes."""
+TRY_AGAIN = frozenset({429, 502, 503, 504})
+_LONGEST_TEXT = 2000
+_LONGEST_ID = 128
+
+_bodies = msgspec.json.Decoder(ErrorBody)
+
+
+_BY_CODE: dict[str, type[errors.SupportAccessError]] = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.SupportAccessError) and "code" in vars(kind)
+}
+_BY_STATUS: dict[int, type[errors.SupportAccessError]] = {
+    401: errors.NotSignedIn,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    405: errors.StoreRefused,
+    408: errors.StoreUnavailable,
+    409: errors.Conflict,
+    412: errors.Stale,
+    415: errors.StoreRefused,
+    422: errors.InvalidInput,
+    428: errors.StoreRefused,
+    429: errors.StoreUnavailable,
+}
+"""What a code means that this version does not know."""
+_SIGN_IN = "The access token was refused: get a new one (docs/contract.md, SUPPORTACCESS_ACCESS_TOKEN)."
+
+
+def told_by(answer: Answer) -> Error | None:
+    """Return what the server says of its refusal; None when it was not a server of ours that answered."""
+    try:
+        return _bodies.decode(answer.body).error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def refusal_of(answer: Answer, endpoint: str) -> errors.SupportAccessError:
+    """Return the error that an answer stands for, with the server's request ID."""
+    told = told_by(answer)
+    error = _not_ours(answer, endpoint) if told is None else _refusal(told, answer.status)
+    if isinstance(error, errors.NotSignedIn) and error.hint is None:
+        error.hint = _SIGN_IN
+    error.request_id = answer.headers.get(REQUEST_ID_HEADER, "")[:_LONGEST_ID] or None
+    return error
+
+
+def failure_by(answer: Answer, endpoint: str) -> Failure:
+    """Return the failure that an answer is which may be another one soon."""
+    error = refusal_of(answer, endpoint)
+    # Our own server says when it does not know; whoever stands in between cannot know.
+    sure = answer.status == 429 or (told_by(answer) is not None and not isinstance(error, errors.OutcomeUnknown))
+    wait = _seconds(answer.headers.get("retry-after", ""))
+    if wait:
+        error.hint = f"It asks to be left alone for {wait} seconds; then try again."
+    return Failure(error, again=True, in_doubt=not sure, wait=wait)
+
+
+def _refusal(told: Error, status: int) -> errors.SupportAccessError:
+    kind = _BY_CODE.get(told.code) or _BY_STATUS.get(status)
+    if kind is None:
+        kind = errors.StoreUnavailable if status >= 500 else errors.InvalidInput
+    message, hint = _line(told.message), told.hint and _line(told.hint)
+    if told.innererror is not None and told.innererror.code == OTHER_TENANT_NEEDED:
+        return errors.ProofRequired(message, resource_tenant_id=told.resource_tenant_id, hint=hint)
+    if issubclass(kind, errors.Conflict):
+        return kind(message, current_status=told.current_status, hint=hint)
+    return kind(message, hint=hint)
+
+
+def _not_ours(answer: Answer, endpoint: str) -> errors.SupportAccessError:
+    if answer.status == 401:
+        return errors.NotSignedIn(f"{endpoint} refused the sign-in (401)")
+    hint = "The endpoint is in the tenant's profile: supportaccess tenant set TENANT --endpoint URL"
+    if 300 <= answer.status < 400:
+        where = _line(answer.headers.get("location", "nowhere"))
+        message = f"{endpoint} redirects to {where}, and no redirect is followed with a token"
+        return errors.StoreUnavailable(message, hint=hint)
+    if answer.status in TRY_AGAIN:
+        return errors.StoreUnavailable(f"{endpoint} is not available ({answer.status})", hint="Try again.")
+    kind = _line(answer.headers.get("content-type", "nothing"))
+    message = f"{endpoint} does not answer as a store does: status {answer.status}, {kind}"
+    return errors.StoreUnavailable(message, hint=hint)
+
+
+def _line(text: str) -> str:
+    """Return the text as one line of sane length: it comes from elsewhere."""
+    return " ".join(text.split())[:_LONGEST_TEXT]
+
+
+def _seconds(text: str) -> int:
+    """Return the whole seconds of a Retry-After; a date there is not what our server sends."""
+    return min(int(text), 10**6) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -1,0 +1,266 @@
+"""The request store over HTTP: a call of the protocol is a route of the REST API."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+
+from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.errors import (
+    InvalidInput,
+    NotSignedIn,
+    OutcomeUnknown,
+    ProofRequired,
+    StoreRefused,
+    StoreUnavailable,
+)
+from supportaccess.domain.lifecycle import NewRequest
+from supportaccess.domain.limits import Limit
+from supportaccess.domain.records import AccessRequest, canonical_json
+from supportaccess.domain.source_events import SourceEvent
+from supportaccess.store import wire
+from supportaccess.store.http.client import ANSWER_SECONDS, KEY_HEADER, Client
+from supportaccess.store.http.lists import (
+    Pages,
+    Parameters,
+    audit_filters_of,
+    audit_parameters_of,
+    encoded,
+    filters_of,
+    parameters_of,
+    segment,
+)
+from supportaccess.store.http.transport import Answer
+from supportaccess.store.protocol import (
+    AuditPage,
+    AuditQuery,
+    Imported,
+    LogHead,
+    Page,
+    RequestQuery,
+    Verification,
+)
+
+Token = Callable[[], str]
+"""Gives an access token of one tenant, as often as one is needed. Raises NotSignedIn."""
+
+_LONG = 900.0
+"""Seconds for what grows with the log: a verification, an import."""
+_RUN_AGAIN = "Run the command again: what was done already stands, and is not done twice."
+_TAG = re.compile(r'"[\x21\x23-\x7e]*"')
+"""A strong entity tag (RFC 9110, section 8.8.3). What is none is of no record, and sent as one that matches none."""
+_LOOK_FIRST = "See whether it is there before you raise it again: supportaccess list --support-request {}"
+
+T = TypeVar("T")
+
+
+class HttpStore:
+    """A RequestStore at an endpoint. `token` signs in to the tenant, `also` to others, for what needs both."""
+
+    def __init__(
+        self, client: Client, tenant_id: str, token: Token, *, also: Mapping[str, Token] | None = None
+    ) -> None:
+        self._client = client
+        self._tenant_id = tenant_id
+        self._token = token
+        self._also = {other: proof for other, proof in (also or {}).items() if other != tenant_id}
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant whose view this is."""
+        return self._tenant_id
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether an answer has a way to go."""
+        return True
+
+    def page(self, query: RequestQuery, *, top: int, cursor: str | None = None) -> Page:
+        """Return a page of requests."""
+        pages = Pages(self._client.endpoint, "/v1/access-requests", parameters_of(query))
+        found = self._get(pages.place(cursor, top), wire.RequestList)
+        return Page(value=found.value, next=pages.cursor(found.next_link))
+
+    def count(self, query: RequestQuery, *, at_most: int) -> int:
+        """Return how many requests there are, no further than `at_most`."""
+        parameters = [*filters_of(query), ("atMost", str(max(at_most, 1)))]
+        return min(self._get(_path("/v1/access-requests/count", parameters), wire.Count).count, at_most)
+
+    def get(self, request_id: str) -> AccessRequest:
+        """Return one request."""
+        return self._get(_of(request_id), AccessRequest)
+
+    def find(self, text: str, *, top: int) -> list[AccessRequest]:
+        """Return the requests that a prefix of an ID or a support request ID names."""
+        path = _path("/v1/access-requests/find", [("text", text), ("top", str(top))])
+        return self._get(path, wire.RequestList).value
+
+    def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
+        """Create a request."""
+        body = wire.RaiseBody(
+            support_request_id=asked.support_request_id,
+            engineer=wire.EngineerBody(id=asked.engineer.id, display_name=asked.engineer.display_name or ""),
+            reason=asked.reason,
+            title=asked.title,
+            resource_tenant_id=asked.resource_tenant_id,
+            requested_seconds=asked.requested_seconds,
+            decide_by=asked.decide_by,
+        )
+        look_first = _LOOK_FIRST.format(asked.support_request_id)
+        return self._post("/v1/access-requests", body, AccessRequest, key=key, if_unknown=look_first)
+
+    def approve(
+        self, request_id: str, *, etag: str, key: str, limit: Limit | None = None, reason: str | None = None
+    ) -> AccessRequest:
+        """Open the access. Only when the server asks for it does the resource tenant's token go along."""
+        bounds = None if limit is None else wire.LimitBody(seconds=limit.seconds, until=limit.until)
+        body = wire.ApproveBody(reason=reason, limit=bounds)
+        try:
+            return self._decide(request_id, "approve", body, etag=etag, key=key)
+        except ProofRequired as refused:
+            proof = self._also.get(refused.resource_tenant_id or "")
+            if proof is None:
+                raise
+            return self._decide(request_id, "approve", body, etag=etag, key=key, also=[proof()])
+
+    def reject(self, request_id: str, *, etag: str, key: str, reason: str) -> AccessRequest:
+        """Refuse the request."""
+        return self._decide(request_id, "reject", wire.RejectBody(reason=reason), etag=etag, key=key)
+
+    def revoke(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
+        """End open access."""
+        return self._decide(request_id, "revoke", wire.ReasonBody(reason=reason), etag=etag, key=key)
+
+    def withdraw(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
+        """Take a pending request back."""
+        return self._decide(request_id, "withdraw", wire.ReasonBody(reason=reason), etag=etag, key=key)
+
+    def close(self, support_request_id: str, *, key: str) -> list[AccessRequest]:
+        """Close a support request."""
+        path = f"/v1/support-requests/{segment(support_request_id)}/close"
+        return self._post(path, wire.CloseBody(), wire.RequestList, key=key).value
+
+    def audit_page(self, query: AuditQuery, *, top: int, cursor: str | None = None) -> AuditPage:
+        """Return a page of audit entries."""
+        pages = Pages(self._client.endpoint, "/v1/audit-events", audit_parameters_of(query))
+        found = self._get(pages.place(cursor, top), wire.AuditList)
+        return AuditPage(value=found.value, next=pages.cursor(found.next_link))
+
+    def audit_count(self, query: AuditQuery) -> int:
+        """Return how many audit entries there are."""
+        return self._get(_path("/v1/audit-events/count", audit_filters_of(query)), wire.Count).count
+
+    def history(self, request_id: str) -> list[AuditEntry]:
+        """Return the audit entries of one request, under every ID that it had."""
+        return self._get(_of(request_id, "/history"), wire.AuditList).value
+
+    def log_head(self) -> LogHead:
+        """Return the head of the audit log."""
+        return self._get("/v1/audit-events/checkpoint", LogHead)
+
+    def verify(self) -> Verification:
+        """Let the server hold the audit log against everything it vouches for."""
+        return self._get("/v1/audit-events/verification", Verification, patience=_LONG)
+
+    def import_events(
+        self, events: Iterable[SourceEvent], *, key: str, details: Mapping[str, str | int], dry_run: bool = False
+    ) -> Imported:
+        """Take a provider's events in: written to a temporary file first, so that they can be sent again."""
+        from supportaccess.store.http.spool import spooled
+
+        headers = self._headers(self._proofs()) | {KEY_HEADER: _checked(key), "Content-Type": "application/x-ndjson"}
+        path = "/v1/source-events" + ("?dryRun=true" if dry_run else "")
+        with spooled(wire.ImportHead(details=dict(details)), events) as (body, size):
+            headers["Content-Length"] = str(size)
+            answer = self._client.post(path, headers, body, if_unknown=_RUN_AGAIN, patience=_LONG)
+        return _decoded(answer, Imported, if_unknown=_RUN_AGAIN)
+
+    def source_events(self, request_id: str) -> list[SourceEvent]:
+        """Return the events that a mirror was rebuilt from."""
+        return self._get(_of(request_id, "/source-events"), wire.SourceEventList).value
+
+    def me(self) -> wire.Me:
+        """Return who the caller is to the server. Raises NotSignedIn."""
+        return self._get("/v1/me", wire.Me)
+
+    def _get(self, path: str, kind: type[T], *, patience: float = ANSWER_SECONDS) -> T:
+        headers = self._headers()
+        answer = (
+            self._client.get(path, headers) if patience is None else self._client.get(path, headers, patience=patience)
+        )
+        return _decoded(answer, kind)
+
+    def _decide(
+        self, request_id: str, act: str, body: wire.Body, *, etag: str, key: str, also: Iterable[str] = ()
+    ) -> AccessRequest:
+        path, tag = _of(request_id, f"/{act}"), etag if _TAG.fullmatch(etag) else '""'
+        return self._post(path, body, AccessRequest, key=key, headers={"If-Match": tag}, also=also)
+
+    def _post(
+        self,
+        path: str,
+        body: wire.Body,
+        kind: type[T],
+        *,
+        key: str,
+        if_unknown: str = _RUN_AGAIN,
+        headers: Mapping[str, str] | None = None,
+        also: Iterable[str] = (),
+    ) -> T:
+        sent = self._headers(also) | {KEY_HEADER: _checked(key), "Content-Type": "application/json", **(headers or {})}
+        answer = self._client.post(path, sent, canonical_json(body), if_unknown=if_unknown)
+        return _decoded(answer, kind, if_unknown=if_unknown)
+
+    def _headers(self, also: Iterable[str] = ()) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        if proofs := ", ".join(f"Bearer {token}" for token in also):
+            headers[wire.AUXILIARY_HEADER] = proofs
+        return headers
+
+    def _proofs(self) -> Iterator[str]:
+        """Yield tokens of other tenants, as many as may be sent; a tenant without one is left out."""
+        left = wire.MOST_AUXILIARY_TOKENS
+        for token in self._also.values():
+            if not left:
+                return
+            with suppress(NotSignedIn):
+                yield token()
+                left -= 1
+
+
+def discover(client: Client) -> wire.Discovery:
+    """Return what a server says of itself to anyone."""
+    return _decoded(client.get(wire.DISCOVERY_PATH, {}), wire.Discovery)
+
+
+def _decoded(answer: Answer, kind: type[T], *, if_unknown: str | None = None) -> T:
+    """Return what an answer holds; `if_unknown` is what to do when one to a change cannot be read."""
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except msgspec.ValidationError as error:
+        raise StoreRefused(
+            f"the server answered with something that this version does not know: {error}",
+            hint="pip install --upgrade supportaccess",
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"the server's answer cannot be read: {error}"
+        if if_unknown is not None:
+            raise OutcomeUnknown(f"{message}; whether it was done is not known", hint=if_unknown) from error
+        raise StoreUnavailable(message, hint="Is something between? supportaccess doctor") from error
+
+
+def _of(request_id: str, what: str = "") -> str:
+    return f"/v1/access-requests/{segment(request_id)}{what}"
+
+
+def _path(path: str, parameters: Parameters) -> str:
+    return f"{path}?{encoded(parameters)}"
+
+
+def _checked(key: str) -> str:
+    """Return the key. Raises InvalidInput for what a header cannot hold."""
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidInput("an idempotency key has printable ASCII characters alone")
+    return key

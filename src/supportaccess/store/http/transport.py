@@ -1,0 +1,108 @@
+"""One request to one endpoint, and its answer: TLS, proxies, time and size limits. No redirect, cookie or .netrc."""
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import IO, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+
+from supportaccess import __version__
+from supportaccess.domain.endpoints import check_endpoint, is_loopback
+from supportaccess.domain.errors import InvalidInput, StoreRefused
+from supportaccess.store.http.failures import PROXY_HINT, Failure, failure_of, lost
+from supportaccess.store.http.proxies import proxy_for
+from supportaccess.store.http.trust import tls_context
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+_CONNECT_SECONDS = 10.0
+_PIECE = 256 * 1024
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"supportaccess/{__version__}"}
+
+
+class Answer(NamedTuple):
+    """What came back. Names of headers are found in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport:
+    """Connections to one endpoint, kept open from one request to the next; for any thread.
+
+    Not `requests`: it costs a third more at start-up, replaces our Authorization header by one of .netrc, and keeps
+    cookies.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        """Take the URL of a store. Raises InvalidInput for one that is not to be used."""
+        self.endpoint = check_endpoint(endpoint)
+        self._base = urlsplit(self.endpoint)
+        self._pool = _pool(self.endpoint, self._base.hostname or "")
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | IO[bytes] | None = None,
+        *,
+        patience: float,
+    ) -> Answer:
+        """Send one request and return its answer, whatever its status; all within so many seconds.
+
+        `path` begins below the endpoint, and has the query. Raises Failure without an answer.
+        """
+        until = monotonic() + patience
+        try:
+            response = self._pool.urlopen(
+                method,
+                self._base.path + path,
+                body=body,
+                headers={**_HEADERS, **headers},
+                timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, patience), read=patience),
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+            )
+            return Answer(response.status, response.headers, self._read(response, until))
+        except urllib3.exceptions.HTTPError as error:
+            raise failure_of(error, self.endpoint) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def _read(self, response: urllib3.BaseHTTPResponse, until: float) -> bytes:
+        """Return the body, unless it is too large or too slow: one byte at a time never times out by itself."""
+        body = bytearray()
+        while piece := response.read1(_PIECE, decode_content=False):
+            body += piece
+            if len(body) > LARGEST_ANSWER:
+                response.close()
+                error = StoreRefused(f"{self.endpoint} answered with more than {LARGEST_ANSWER >> 20} MiB")
+                raise Failure(error, again=False, in_doubt=True)
+            if monotonic() > until:
+                response.close()
+                raise lost(f"{self.endpoint} did not answer in time")
+        return bytes(body)
+
+
+def _pool(endpoint: str, host: str) -> urllib3.HTTPConnectionPool:
+    return _manager(endpoint, host).connection_from_url(endpoint)
+
+
+def _manager(endpoint: str, host: str) -> urllib3.PoolManager:
+    context = tls_context() if endpoint.startswith("https:") else None
+    proxy = None if is_loopback(host) else proxy_for(host)
+    if proxy is None:
+        return urllib3.PoolManager(ssl_context=context)
+    try:
+        credentials = urllib3.util.parse_url(proxy).auth
+        headers = urllib3.util.make_headers(proxy_basic_auth=unquote(credentials)) if credentials else None
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, ssl_context=context, proxy_ssl_context=context)
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        # Its text is not told: it may hold a password.
+        raise InvalidInput("the proxy that the environment names is no http or https URL", hint=PROXY_HINT) from error
