@@ -1,0 +1,141 @@
+"""The server refuses a database that does not keep what the store promises."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.postgresql import OWNER, Cluster, new_cluster
+
+from supportaccess.domain.errors import StoreRefused
+from supportaccess.store.postgresql import check, open_postgresql
+from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.store.sql.engine import KNOWN_VERSION
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with new_cluster() as fresh:
+        fresh.make_store("store")
+        fresh.run("CREATE ROLE mighty SUPERUSER")
+        yield fresh
+
+
+def refusal(cluster: Cluster, user: str = SERVER_ROLE, database: str = "store") -> StoreRefused:
+    with pytest.raises(StoreRefused) as refused:
+        open_postgresql(cluster.conninfo(database, user))
+    return refused.value
+
+
+def test_a_database_as_it_should_be(cluster: Cluster) -> None:
+    """As the server's role, on a migrated database with PostgreSQL's own settings, nothing is refused."""
+    open_postgresql(cluster.conninfo("store", SERVER_ROLE)).close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named", "mend"),
+    [
+        ("ALTER ROLE {} SUPERUSER", "ALTER ROLE {} NOSUPERUSER", "a superuser", "NOSUPERUSER"),
+        ("ALTER ROLE {} BYPASSRLS", "ALTER ROLE {} NOBYPASSRLS", "row-level security does not hold", "NOBYPASSRLS"),
+        ("ALTER ROLE {} CREATEROLE", "ALTER ROLE {} NOCREATEROLE", "other roles", "NOCREATEROLE"),
+        ("ALTER ROLE {} REPLICATION", "ALTER ROLE {} NOREPLICATION", "copy the whole", "NOREPLICATION"),
+        ("GRANT mighty TO {}", "REVOKE mighty FROM {}", "member of mighty", 'REVOKE "mighty"'),
+        (f"GRANT {OWNER} TO {{}}", f"REVOKE {OWNER} FROM {{}}", "owns the table access_requests", f"REVOKE {OWNER}"),
+        (
+            "ALTER TABLE idempotency OWNER TO {}",
+            f"ALTER TABLE idempotency OWNER TO {OWNER}; GRANT SELECT, INSERT, DELETE ON idempotency TO {{}}",
+            "owns the table idempotency",
+            "REASSIGN OWNED",
+        ),
+        (
+            "ALTER TABLE audit_events DISABLE ROW LEVEL SECURITY",
+            "ALTER TABLE audit_events ENABLE ROW LEVEL SECURITY",
+            "enabled and forced on audit_events",
+            "ALTER TABLE audit_events ENABLE ROW LEVEL SECURITY",
+        ),
+        (
+            "ALTER TABLE source_events NO FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE source_events FORCE ROW LEVEL SECURITY",
+            "enabled and forced on source_events",
+            "FORCE ROW LEVEL SECURITY",
+        ),
+        ("GRANT DELETE ON audit_events TO {}", "REVOKE DELETE ON audit_events FROM {}", "other rights", "migrate"),
+        ("REVOKE INSERT ON audit_events FROM {}", "GRANT INSERT ON audit_events TO {}", "other rights", "migrate"),
+        (
+            "ALTER ROLE {} SET synchronous_commit = off",
+            "ALTER ROLE {} RESET synchronous_commit",
+            "synchronous_commit is off",
+            "ALTER SYSTEM SET synchronous_commit = on",
+        ),
+        (
+            "ALTER ROLE {} SET synchronous_commit = local",
+            "ALTER ROLE {} RESET synchronous_commit",
+            "synchronous_commit is local",
+            "synchronous_commit = on",
+        ),
+        (
+            "ALTER ROLE {} SET synchronous_commit = remote_write",
+            "ALTER ROLE {} RESET synchronous_commit",
+            "synchronous_commit is remote_write",
+            "synchronous_commit = on",
+        ),
+        (
+            "UPDATE schema_version SET version = 0",
+            f"UPDATE schema_version SET version = {KNOWN_VERSION}",
+            "schema is 0",
+            "supportaccess store migrate",
+        ),
+        (
+            f"UPDATE schema_version SET version = {KNOWN_VERSION + 1}",
+            f"UPDATE schema_version SET version = {KNOWN_VERSION}",
+            "newer supportaccess",
+            "pip install --upgrade",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_mends_it(
+    cluster: Cluster, before: str, after: str, named: str, mend: str
+) -> None:
+    """Each thing that is wrong is refused by its name, with the statement that mends it."""
+    cluster.run(before.format(SERVER_ROLE), "store")
+    try:
+        refused = refusal(cluster)
+    finally:
+        cluster.run(after.format(SERVER_ROLE), "store")
+    assert named in refused.message
+    assert mend in str(refused.hint)
+    check(cluster.conninfo("store", SERVER_ROLE))
+
+
+def test_the_superuser_and_the_owner_are_refused(cluster: Cluster) -> None:
+    """Signed in as either, the server does not start: row-level security would not hold."""
+    assert "a superuser" in refusal(cluster, "postgres").message
+    assert "owns the table" in refusal(cluster, OWNER).message
+
+
+def test_an_empty_database_says_what_to_run(cluster: Cluster) -> None:
+    """A database without the schema is refused with the command that makes it."""
+    cluster.make_database("empty")
+    refused = refusal(cluster, database="empty")
+    assert "schema is 0" in refused.message
+    assert refused.hint == "supportaccess store migrate"
+
+
+def test_another_encoding_is_refused(cluster: Cluster) -> None:
+    """In a database that is not UTF8 not every text could be kept."""
+    cluster.run(f"CREATE DATABASE latin OWNER {OWNER} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    assert "encoding is LATIN1" in refusal(cluster, database="latin").message
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+def test_settings_that_lose_what_was_told_as_done(cluster: Cluster, setting: str) -> None:
+    """With fsync or full_page_writes off a crash may lose or tear what was acknowledged: the server does not start."""
+    cluster.run(f"ALTER SYSTEM SET {setting} = off")
+    cluster.run("SELECT pg_reload_conf()")
+    try:
+        cluster.wait_for(f"SELECT current_setting('{setting}') = 'off'")
+        refused = refusal(cluster)
+    finally:
+        cluster.run(f"ALTER SYSTEM RESET {setting}")
+        cluster.run("SELECT pg_reload_conf()")
+        cluster.wait_for(f"SELECT current_setting('{setting}') = 'on'")
+    assert f"{setting} is off" in refused.message
+    assert f"ALTER SYSTEM SET {setting} = on" in str(refused.hint)
