@@ -14,6 +14,10 @@ from tests.support.identity_provider import DEVICE_CODE, IdentityProvider, ident
 from tests.support.issuer import API, CLIENT, DAEMON, SCOPE
 from tests.support.people import HOME, RESOURCE
 
+from supportaccess.domain.permissions import Permission
+from supportaccess.server.identity.authentication import Authenticator
+from supportaccess.server.settings import IdentitySettings, PermissionsFrom
+
 __all__ = ["identity_provider"]
 
 OID = object_id("Ada")
@@ -39,6 +43,27 @@ def test_a_token_has_the_claims_that_were_asked_for(identity_provider: IdentityP
     }.items()  # fmt: skip
     assert claims["uti"]
     assert not {"roles", "idtyp", "scope", "client_id", "jti"} & set(claims)
+
+
+def test_its_tokens_prove_who_somebody_is(identity_provider: IdentityProvider) -> None:
+    """The server's own checks take tokens of people and of applications, and read permissions from either claim."""
+    settings = IdentitySettings(
+        tenants=(HOME, RESOURCE),
+        client_id=API,
+        authority=identity_provider.authority,
+        ca_file=identity_provider.ca_file,
+        permissions_from=PermissionsFrom.DIRECTORY_ROLES,
+    )
+    wids, roles = [SERVICE_SUPPORT_ADMINISTRATOR], ["AccessRequests.Raise"]
+    authenticator = Authenticator(settings)
+    person = authenticator.verify(identity_provider.token(RESOURCE, oid=OID, name="Ada", wids=wids))
+    alone = authenticator.verify(identity_provider.client_credentials(HOME))
+    minted = authenticator.verify(identity_provider.token(HOME, oid=OID, roles=roles, app_only=True))
+
+    assert (person.caller.tenant_id, person.caller.actor.object_id, person.app_only) == (RESOURCE, OID, False)
+    assert Permission.DECIDE in person.caller.permissions
+    assert (alone.app_only, minted.app_only, alone.client_id) == (True, True, DAEMON)
+    assert alone.caller.permissions == minted.caller.permissions == {Permission.RAISE}
 
 
 def test_a_token_of_an_application_has_no_person(identity_provider: IdentityProvider) -> None:

@@ -13,8 +13,11 @@ from supportaccess.store.sql.engine import Engine
 from supportaccess.store.sql.maintenance import sweep
 from supportaccess.store.sql.sqlite import SqliteEngine
 
-# The key is any number that nobody else uses in this database. The lock ends with its transaction.
-_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(7823440912)"
+# The key is any number that nobody else uses in this database. The lock ends with its transaction, which may be idle
+# for as long as a sweep takes.
+_TRY_LOCK = """
+    SELECT pg_try_advisory_xact_lock(7823440912), set_config('idle_in_transaction_session_timeout', '0', true)
+"""
 
 
 async def sweep_for_ever(database: Database, clock: Clock, metrics: Metrics, seconds: float) -> None:
