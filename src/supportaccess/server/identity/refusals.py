@@ -29,5 +29,5 @@ class TokenRefused(NotSignedIn):
     """The bearer token proves nobody. The message holds nothing of the token."""
 
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(f"the token is refused: {message}", hint="Sign in again: supportaccess login")
+        super().__init__(f"the token is refused: {message}", hint="Get a new access token for this server.")
         self.reason = reason

@@ -50,7 +50,7 @@ def refusal_of(answer: Answer, endpoint: str) -> errors.SupportAccessError:
     """Return the error that an answer stands for, with the server's request ID."""
     told = told_by(answer)
     error = _not_ours(answer, endpoint) if told is None else _refusal(told, answer.status)
-    if isinstance(error, errors.NotSignedIn) and error.hint is None:
+    if isinstance(error, errors.NotSignedIn):
         error.hint = _SIGN_IN
     error.request_id = answer.headers.get(REQUEST_ID_HEADER, "")[:_LONGEST_ID] or None
     return error
