@@ -107,7 +107,7 @@ def _limited(services: Services, kind: Kind, seconds: int) -> TooManyRequests:
 def _token(scope: HTTPScope) -> str:
     found = all_of(scope, b"authorization")
     if not found:
-        raise NoToken("a bearer token is needed", hint="Send `Authorization: Bearer TOKEN` with an access token for this server.")
+        raise NoToken("a bearer token is needed", hint="Send it as `Authorization: Bearer TOKEN`.")
     if len(found) > 1:
         raise NotSignedIn("there is more than one Authorization header")
     return _bearer(found[0], "Authorization")
