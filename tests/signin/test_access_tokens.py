@@ -55,6 +55,8 @@ def test_without_any_both_variables_are_named(environment: dict[str, str]) -> No
         "a.%%%.c",
         f"x.{base64.urlsafe_b64encode(b'[' * 5000).decode()}.x",
         "\ud800.\ud800.\ud800",
+        f"\u20ac{HOMES}",
+        f"{HOMES}\x01",
     ],
 )
 def test_what_is_no_token_of_the_tenant_is_not_used_and_not_told(text: str) -> None:

@@ -73,9 +73,9 @@ def _check_rights(path: Path, status: os.stat_result) -> None:
 
 
 def _tenant_of(token: str) -> str | None:
-    """Return the `tid` claim of a JWT, unverified; None for what is none."""
+    """Return the `tid` claim of a JWT, unverified; None for what is none, and would not go into a header."""
     parts = token.split(".")
-    if len(parts) != 3:
+    if len(parts) != 3 or not (token.isascii() and token.isprintable()):
         return None
     try:
         payload = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))

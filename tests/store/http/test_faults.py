@@ -16,7 +16,7 @@ from tests.store.http.scripted import (
 )
 from tests.support.people import HOME, UNKNOWN_ID, asking
 
-from supportaccess.domain.errors import NotSignedIn, OutcomeUnknown, StoreRefused, StoreUnavailable
+from supportaccess.domain.errors import Conflict, NotFound, NotSignedIn, OutcomeUnknown, StoreRefused, StoreUnavailable
 from supportaccess.domain.records import AccessRequest, Side, Source, Status
 from supportaccess.store.http import store as http_store
 from supportaccess.store.http import transport
@@ -106,6 +106,46 @@ def test_doubt_that_stays_is_told(server: Server, store: HttpStore, doubtful: St
     server.steps.clear()
 
     assert "Run the command again" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        refuse(401, "NotSignedIn", hint="sign in"),
+        refuse(403, "Forbidden"),
+        refuse(500, "Failed"),
+        answer(404, b"<html>Apache</html>"),
+        answer(302, headers={"Location": "/login"}),
+    ],
+    ids=["not signed in", "forbidden", "failed", "not ours", "elsewhere"],
+)
+def test_doubt_outlives_a_refusal_that_did_not_look_at_the_key(server: Server, store: HttpStore, refusal: Step) -> None:
+    """The reply was lost; that the token has expired meanwhile does not say that nothing was done."""
+    server.will(cut, refusal)
+    with pytest.raises(OutcomeUnknown, match="the key") as refused:
+        revoke(store)
+
+    assert "Run the command again" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"), [(refuse(409, "Conflict"), Conflict), (refuse(404, "NotFound"), NotFound)]
+)
+def test_a_refusal_that_looked_at_the_key_ends_the_doubt(
+    server: Server, store: HttpStore, refusal: Step, kind: type[Exception]
+) -> None:
+    """Had the lost attempt done it, the same key would be answered as that was."""
+    server.will(cut, refusal)
+    with pytest.raises(kind):
+        revoke(store)
+
+
+@pytest.mark.parametrize("status", [500, 520, 524])
+def test_an_error_page_in_place_of_the_answer_leaves_doubt(server: Server, store: HttpStore, status: int) -> None:
+    """Who stands in between and fails cannot know what the server did."""
+    server.will(answer(status, b"<html>a time-out occurred</html>"))
+    with pytest.raises(OutcomeUnknown):
+        revoke(store)
 
 
 def test_doubt_about_something_new_says_to_look_first(server: Server, store: HttpStore) -> None:
@@ -240,9 +280,10 @@ def test_a_broken_answer(server: Server, store: HttpStore, name: str) -> None:
 
 def test_a_broken_answer_to_a_change_leaves_doubt(server: Server, store: HttpStore) -> None:
     """A success that cannot be read may be one."""
-    server.will(answer(200, b"<html>"))
-    with pytest.raises(OutcomeUnknown):
-        revoke(store)
+    server.will(answer(200, b"<html>"), answer(200, RECORD | {"status": "frozen"}))
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            revoke(store)
 
 
 @pytest.mark.parametrize("member", [{"status": "frozen"}, {"side": "left"}, {"updatedAt": "soon"}, {"id": None}])

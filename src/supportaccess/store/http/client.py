@@ -8,9 +8,18 @@ from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from typing import IO
 
-from supportaccess.domain.errors import OutcomeUnknown, SupportAccessError
+from supportaccess.domain.errors import (
+    Conflict,
+    DecidedElsewhere,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    ProofRequired,
+    StoreUnavailable,
+    SupportAccessError,
+)
 from supportaccess.store.http.failures import Failure
-from supportaccess.store.http.refusals import TRY_AGAIN, failure_by, refusal_of
+from supportaccess.store.http.refusals import TRY_AGAIN, failure_by, refusal_of, told_by
 from supportaccess.store.http.transport import Answer, Transport
 
 PATIENCE = 45.0
@@ -21,6 +30,8 @@ _LONGEST_WAIT = 15.0
 """Seconds that a server may ask for between two attempts."""
 ANSWER_SECONDS = 30.0
 KEY_HEADER = "Idempotency-Key"
+_SETTLING = (Conflict, DecidedElsewhere, InvalidInput, NotFound, ProofRequired)
+"""Refusals that no server gives to a key under which something was done. Any other says nothing of earlier attempts."""
 
 
 class Client:
@@ -79,7 +90,7 @@ class Client:
         if body is not None and not isinstance(body, bytes):
             body.seek(0)
         answer = self._transport.send(method, path, headers, body, patience=patience)
-        if answer.status in TRY_AGAIN:
+        if answer.status in TRY_AGAIN or (answer.status >= 500 and told_by(answer) is None):
             raise failure_by(answer, self.endpoint)
         if not 200 <= answer.status < 300:
             raise refusal_of(answer, self.endpoint)
@@ -100,14 +111,19 @@ class Client:
                 if not told:
                     self._waiting(f"{failure.error.message}; trying for {self._patience:.0f} seconds.")
                     told = True
+            except SupportAccessError as refused:
+                if in_doubt and not isinstance(refused, _SETTLING):
+                    raise Failure(refused, again=False, in_doubt=True) from refused
+                raise
             sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _outcome_unknown(error: SupportAccessError, headers: Mapping[str, str], if_unknown: str) -> OutcomeUnknown:
+    refused = not isinstance(error, StoreUnavailable)
     unknown = OutcomeUnknown(
         f"{error.message}; whether it was done is not known, and the idempotency key {headers[KEY_HEADER]} tells",
-        hint=if_unknown,
+        hint=f"{error.hint}\n{if_unknown}" if refused and error.hint else if_unknown,
     )
     unknown.request_id = error.request_id
     return unknown

@@ -64,7 +64,7 @@ def failure_by(answer: Answer, endpoint: str) -> Failure:
     wait = _seconds(answer.headers.get("retry-after", ""))
     if wait:
         error.hint = f"It asks to be left alone for {wait} seconds; then try again."
-    return Failure(error, again=True, in_doubt=not sure, wait=wait)
+    return Failure(error, again=answer.status in TRY_AGAIN, in_doubt=not sure, wait=wait)
 
 
 def _refusal(told: Error, status: int) -> errors.SupportAccessError:

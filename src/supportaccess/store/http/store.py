@@ -240,10 +240,10 @@ def _decoded(answer: Answer, kind: type[T], *, if_unknown: str | None = None) ->
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except msgspec.ValidationError as error:
-        raise StoreRefused(
-            f"the server answered with something that this version does not know: {error}",
-            hint="pip install --upgrade supportaccess",
-        ) from error
+        message = f"the server answered with something that this version does not know: {error}"
+        if if_unknown is not None:
+            raise OutcomeUnknown(f"{message}; whether it was done is not known", hint=if_unknown) from error
+        raise StoreRefused(message, hint="pip install --upgrade supportaccess") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"the server's answer cannot be read: {error}"
         if if_unknown is not None:
