@@ -14,6 +14,7 @@ _TOO_MIGHTY = {
     "rolcreaterole": ("one that may make itself a member of other roles", "NOCREATEROLE"),
     "rolreplication": ("one that may copy the whole database", "NOREPLICATION"),
 }
+_BEYOND_THE_DATABASE = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
 _DURABLE = {
     "fsync": ("on",),
     "full_page_writes": ("on",),
@@ -24,6 +25,20 @@ _TABLES = """
     SELECT relname, relowner::regrole::text, pg_has_role(current_user, relowner, 'MEMBER'), relrowsecurity,
         relforcerowsecurity
     FROM pg_class JOIN unnest(%s::text[]) AS name ON pg_class.oid = to_regclass(name) ORDER BY relname
+"""
+
+# Who owns the database or the schema may drop the tables, whoever owns those.
+_AROUND_THE_TABLES = """
+    SELECT 'database', datname, datdba::regrole::text FROM pg_database
+    WHERE datname = current_database() AND pg_has_role(current_user, datdba, 'MEMBER')
+    UNION ALL
+    SELECT 'schema', nspname, nspowner::regrole::text FROM pg_namespace
+    WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('audit_events'))
+    AND nspowner <> 'pg_database_owner'::regrole AND pg_has_role(current_user, nspowner, 'MEMBER')
+"""
+_OTHER_POLICIES = """
+    SELECT name, polname FROM pg_policy JOIN unnest(%s::text[]) AS name ON polrelid = to_regclass(name)
+    WHERE polpermissive AND polname NOT IN ('of_the_tenants', 'of_every_tenant') ORDER BY 1, 2
 """
 
 Trouble = tuple[str, str]
@@ -82,6 +97,12 @@ def _role(connection: Connection) -> Iterator[Trouble]:
             (f"the server's role {role} is a member of {name}, {what}", f'REVOKE "{name}" FROM "{role}";')
             for (name,) in found
         )
+    reaching = "SELECT name FROM unnest(%s::text[]) AS name WHERE pg_has_role(current_user, name, 'MEMBER')"
+    for (name,) in _all(connection, reaching, [list(_BEYOND_THE_DATABASE)]):
+        yield (
+            f"the server's role {role} is a member of {name}, which reaches beyond the database",
+            f'REVOKE "{name}" FROM "{role}";',
+        )
 
 
 def _schema(connection: Connection) -> Iterator[Trouble]:
@@ -104,6 +125,16 @@ def _schema(connection: Connection) -> Iterator[Trouble]:
                 f"row-level security is not enabled and forced on {table}",
                 f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;",
             )
+    for kind, name, owner in _all(connection, _AROUND_THE_TABLES):
+        yield (
+            f"the server's role {role} owns the {kind} {name}, by itself or as a member of {owner}",
+            f'ALTER {kind.upper()} "{name}" OWNER TO an_owner;',
+        )
+    for table, policy in _all(connection, _OTHER_POLICIES, [list(RIGHTS)]):
+        yield (
+            f"the policy {policy} on {table} is not of this program, and shows more rows",
+            f'DROP POLICY "{policy}" ON {table};',
+        )
     if wrong := wrong_rights(connection, role):
         yield (
             f"the server's role {role} has other rights than it needs on {', '.join(wrong)}",
