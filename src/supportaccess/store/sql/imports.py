@@ -2,9 +2,8 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +22,7 @@ from supportaccess.store.sql.log import LogWriter, lock_logs
 from supportaccess.store.sql.rows import GET, record_from
 
 _AT_ONCE = 200
+_CHARACTERS_AT_ONCE = 4 * 1024**2
 _INSERT_EVENT = """
     INSERT INTO source_events
         (tenant_id, source, event_id, first_request_id, request_id, placed, import_id, event, raw)
@@ -161,7 +161,7 @@ class _Importing:
         """Keep the events that are not there yet. Return the hash of them all."""
         digest = hashlib.sha256()
         waiting = iter(events)
-        while some := list(islice(waiting, _AT_ONCE)):
+        while some := _next(waiting):
             for event in some:
                 if event.tenant_id != self.caller.tenant_id:
                     raise InvalidInput(
@@ -309,6 +309,17 @@ class _Importing:
         # The other tenant's log says that its mirror changed, not who in this tenant's directory imported.
         actor = self.caller.actor if own else Actor(kind=self.caller.actor.kind)
         return Step(tenant_id=tenant_id, activity=activity, actor=actor, at=self._now, before=before, after=after)
+
+
+def _next(waiting: Iterator[SourceEvent]) -> list[SourceEvent]:
+    """Return the next events: as many as go into one message, by their number and by the size of their raw text."""
+    events, size = list[SourceEvent](), 0
+    for event in waiting:
+        events.append(event)
+        size += len(event.raw)
+        if len(events) == _AT_ONCE or size >= _CHARACTERS_AT_ONCE:
+            break
+    return events
 
 
 def _named(event: SourceEvent) -> dict[str, object]:
