@@ -102,7 +102,7 @@ def test_a_page_walks_along_an_index(crowded: StoreWorld, query: RequestQuery, o
 def _arms(steps: list[str]) -> Iterator[tuple[str, bool]]:
     """Return each arm's search, and whether all that it finds is sorted before its page is cut off."""
     for number, step in enumerate(steps):
-        if "access_requests" in step:
+        if "access_requests" in step and "id=?" not in step.split("tenant_id=?")[1]:
             yield step, steps[number + 1 : number + 2] == ["USE TEMP B-TREE FOR ORDER BY"]
 
 

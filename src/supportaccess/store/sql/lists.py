@@ -155,8 +155,13 @@ def _page(
     if not arms:
         return f"SELECT {RECORD}, 0, 0, 0 FROM access_requests WHERE :top < 0"
     direction = "DESC" if order is Order.NEWEST else "ASC"
+    order_by = f"ORDER BY list_group, list_key {direction}, list_time {direction}, list_id {direction}"
     union = " UNION ALL ".join(f"SELECT * FROM ({arm}) AS arm_{number}" for number, arm in enumerate(arms))
-    return f"{union} ORDER BY list_group, list_key {direction}, list_time {direction}, id {direction} LIMIT :top"
+    # Keys first, from the indexes alone: each arm yields as many as the page has, and most of them are not on it.
+    return (
+        f"SELECT {RECORD}, list_group, list_key, list_time FROM ({union} {order_by} LIMIT :top) AS keys"
+        f" CROSS JOIN access_requests WHERE tenant_id = :tenant_id AND id = list_id {order_by}"
+    )
 
 
 def _arm_by_attention(arm: _Arm, filters: tuple[str, ...], after_group: int | None) -> str:
@@ -190,7 +195,7 @@ def _indexed(filters: tuple[str, ...], column: str) -> dict[str, str]:
 
 def _select(where: str, group: str, key: str, order_by: str) -> str:
     return (
-        f"SELECT {RECORD}, {group} AS list_group, {key} AS list_key, listed_at AS list_time"
+        f"SELECT {group} AS list_group, {key} AS list_key, listed_at AS list_time, id AS list_id"
         f" FROM access_requests WHERE {where} ORDER BY {order_by} LIMIT :top"
     )
 

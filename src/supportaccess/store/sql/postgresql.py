@@ -43,10 +43,17 @@ _CONNECTION_OPTIONS: dict[str, Any] = {
     "client_encoding": "UTF8",
 }
 _CONNINFO = "It is a URL such as postgresql://supportaccess_server@db.example/supportaccess."
-_ROWS_AT_ONCE = 1000
-# A list is to be read along an index that has its order, whatever the planner thinks of a tenant that it has no
-# statistics of: sorting looks cheap where it expects a single row. Costs are out of all proportion then, so no JIT.
-_READ_SETTINGS = {"statement_timeout": "60s", "enable_sort": "off", "enable_seqscan": "off", "jit": "off"}
+_ROWS_AT_ONCE = 100  # a source event may be of a megabyte
+# A list is to be read along an index that has its order, and its rows looked up by their IDs, whatever the planner
+# thinks of a tenant that it has no statistics of: to sort its rows, or to go through them again and again, looks cheap
+# where it expects a single one. Costs are out of all proportion then, so no JIT.
+_READ_SETTINGS = {
+    "statement_timeout": "60s",
+    "enable_sort": "off",
+    "enable_seqscan": "off",
+    "enable_material": "off",
+    "jit": "off",
+}
 # No time limit for statements: it would hold for COMMIT as well, and a COMMIT that is cancelled while it waits for a
 # standby is kept here, and lost should this machine be.
 _WRITE_SETTINGS = {"statement_timeout": "0", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "60s"}
