@@ -48,9 +48,13 @@ class _Present(Database):
         assert self.database is not None
         return await self.database.read(act)
 
-    async def write(self, act: Callable[[Engine], T]) -> T:
+    async def read_long(self, act: Callable[[Engine], T]) -> T:
         assert self.database is not None
-        return await self.database.write(act)
+        return await self.database.read_long(act)
+
+    async def write(self, act: Callable[[Engine], T], *, tenant_id: str | None = None) -> T:
+        assert self.database is not None
+        return await self.database.write(act, tenant_id=tenant_id)
 
 
 class HttpServer:

@@ -1,10 +1,13 @@
 """What one process serves: the routes, and around them what lives as long as the process."""
 
 import asyncio
+import logging
+import os
 from pathlib import Path
 from typing import Any
 
 from supportaccess.domain.times import system_clock
+from supportaccess.server import logs
 from supportaccess.server.app import build
 from supportaccess.server.database import Database
 from supportaccess.server.identity.authentication import Authenticator
@@ -55,5 +58,14 @@ class Application:
     async def _stop(self) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
-        await asyncio.to_thread(self._services.database.close)
+        await self._close_database()
         self._services.limits.close()
+
+    async def _close_database(self) -> None:
+        """Give the database back; where it hangs, end the process all the same, as whoever stops it would."""
+        try:
+            async with asyncio.timeout(self._services.settings.limits.stop_seconds):
+                await asyncio.to_thread(self._services.database.close)
+        except TimeoutError:
+            logs.event("databaseHangs", level=logging.ERROR)
+            os._exit(1)

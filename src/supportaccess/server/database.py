@@ -1,12 +1,14 @@
 """The database as handlers see it: work is handed to threads, so that the event loop never waits for SQL.
 
 SQLite has one reader thread and one writer thread, each with its own engine. PostgreSQL has as many threads as its pool
-has connections, around one engine.
+has connections, around one engine. What reads a whole log has one thread and an engine of its own beside.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 from typing import TypeVar
 
@@ -34,14 +36,27 @@ class Database:
             self._writer = _Threads("writer", 1, settings)
         else:
             self._reader = self._writer = _Threads("database", settings.pool, settings)
+        self._long_reader = _Threads("long-reader", 1, settings)
+        self._turns = defaultdict[str, asyncio.Semaphore](partial(asyncio.Semaphore, max(1, self._writer.number // 2)))
+        self._in_line = 0
 
     async def read(self, act: Callable[[Engine], _T]) -> _T:
         """Run an act that changes nothing. Raises StoreUnavailable when too many wait, and what the act raises."""
         return await self._run(self._reader, act)
 
-    async def write(self, act: Callable[[Engine], _T]) -> _T:
-        """Run an act that changes something; it goes on to its end even when nobody waits for it any more."""
-        return await self._run(self._writer, act)
+    async def read_long(self, act: Callable[[Engine], _T]) -> _T:
+        """Run an act that reads for long: one at a time, so that nobody else waits for it."""
+        return await self._run(self._long_reader, act)
+
+    async def write(self, act: Callable[[Engine], _T], *, tenant_id: str | None = None) -> _T:
+        """Run an act that changes something; once begun it goes on to its end even when nobody waits for it any more.
+
+        The acts of one tenant wait for its log: they take no more than half of the threads, so that others get theirs.
+        """
+        if tenant_id is None:
+            return await self._run(self._writer, act)
+        turn = await self._turn_of(tenant_id)
+        return await self._run(self._writer, act, turn.release)
 
     async def ready(self) -> str | None:
         """Return None when the database answers and is as this program needs it, or what is wrong."""
@@ -56,29 +71,52 @@ class Database:
 
     def close(self) -> None:
         """Wait for what is under way, and give the database back."""
-        for threads in {self._reader, self._writer}:
+        for threads in self._all():
             threads.close()
 
-    async def _run(self, threads: "_Threads", act: Callable[[Engine], _T]) -> _T:
+    async def _turn_of(self, tenant_id: str) -> asyncio.Semaphore:
+        # As many as there are tenants in the settings: nobody of another one gets as far as this.
+        turn = self._turns[tenant_id]
+        if self._in_line >= MOST_WAITING:
+            raise _too_many()
+        self._in_line += 1
+        try:
+            await turn.acquire()
+        finally:
+            self._in_line -= 1
+        return turn
+
+    async def _run(
+        self, threads: "_Threads", act: Callable[[Engine], _T], then: Callable[[], None] = lambda: None
+    ) -> _T:
         if threads.waiting >= MOST_WAITING:
-            raise StoreUnavailable(
-                "too many requests wait for the database; nothing was changed", hint="Run the same command again."
-            )
+            then()
+            raise _too_many()
         future = asyncio.get_running_loop().run_in_executor(threads.executor, threads.run, act)
         threads.taken += 1
-        future.add_done_callback(lambda _: self._done(threads))
+        future.add_done_callback(lambda _: self._done(threads, then))
         self._tell()
         # Shielded: when a client goes away, what it asked for is still done.
         return await asyncio.shield(future)
 
-    def _done(self, threads: "_Threads") -> None:
+    def _done(self, threads: "_Threads", then: Callable[[], None]) -> None:
         threads.taken -= 1
+        then()
         self._tell()
 
     def _tell(self) -> None:
         if self._load is not None:
-            kinds = {self._reader, self._writer}
+            kinds = self._all()
             self._load(sum(each.running for each in kinds), sum(each.waiting for each in kinds))
+
+    def _all(self) -> "set[_Threads]":
+        return {self._reader, self._writer, self._long_reader}
+
+
+def _too_many() -> StoreUnavailable:
+    return StoreUnavailable(
+        "too many requests wait for the database; nothing was changed", hint="Run the same command again."
+    )
 
 
 class _Threads:

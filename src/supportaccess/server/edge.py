@@ -13,7 +13,7 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from supportaccess.domain.errors import OutcomeUnknown, SupportAccessError
 from supportaccess.server import logs, traces
 from supportaccess.server.callers import address_of
-from supportaccess.server.errors import UriTooLong, nothing_at, reply_to
+from supportaccess.server.errors import BadInput, UriTooLong, nothing_at, reply_to
 from supportaccess.server.headers import all_of
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.traces import Trace
@@ -88,6 +88,8 @@ def _misaddressed(scope: HTTPScope) -> SupportAccessError | None:
         return UriTooLong(f"the path and query are longer than {LONGEST_URI:,} bytes")
     if "//" in path or (path.endswith("/") and path != "/"):
         return nothing_at(path)
+    if len(all_of(scope, b"host")) > 1:  # RFC 9112, section 3.2; links are made of it once all is done
+        return BadInput("there is more than one Host header", target="Host")
     return None
 
 

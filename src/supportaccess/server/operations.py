@@ -71,9 +71,15 @@ class Call(Visit):
         """Ask the caller's store."""
         return await self.services.database.read(lambda engine: act(self._store(engine)))
 
+    async def read_long(self, act: Callable[[RequestStore], T]) -> T:
+        """Ask the caller's store for what takes long, and let others go ahead meanwhile."""
+        return await self.services.database.read_long(lambda engine: act(self._store(engine)))
+
     async def change(self, act: Callable[[RequestStore], T]) -> T:
         """Change something in the caller's store."""
-        return await self.services.database.write(lambda engine: act(self._store(engine)))
+        return await self.services.database.write(
+            lambda engine: act(self._store(engine)), tenant_id=self.who.caller.tenant_id
+        )
 
     def _store(self, engine: Engine) -> RequestStore:
         return SqlStore(engine, self.who.caller, also=self.who.callers_elsewhere, clock=self.services.clock)

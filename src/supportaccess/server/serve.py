@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,9 @@ from supportaccess.server.limits import make_table
 from supportaccess.server.metrics import FOLDER_VARIABLE
 from supportaccess.server.settings import ListenSettings, ServerSettings
 from supportaccess.server.timeouts import LimitedConfig
+
+with suppress(ImportError):  # on Windows
+    from fcntl import LOCK_SH, flock
 
 if TYPE_CHECKING:
     from supportaccess.server.application import Application
@@ -121,9 +124,24 @@ def _shared_folder() -> Iterator[Path]:
     """Make a folder for this account alone, and remove it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="supportaccess-"))
     try:
-        yield folder
+        with _kept(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """Lock a folder, by which systemd-tmpfiles(8) leaves it alone, however old what is in it looks."""
+    if os.name == "nt":
+        yield
+        return
+    held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        flock(held, LOCK_SH)
+        yield
+    finally:
+        os.close(held)
 
 
 def _tell(settings: ServerSettings, listener: socket.socket) -> None:

@@ -30,7 +30,7 @@ def test_what_a_client_is_told(
 ) -> None:
     """A failure has its code, a time to wait where waiting helps, and nothing of what is inside."""
 
-    async def fail(_: Any) -> NoReturn:
+    async def fail(_: Any, **__: Any) -> NoReturn:
         raise error
 
     monkeypatch.setattr(own_api.services.database, "write", fail)

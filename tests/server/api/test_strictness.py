@@ -417,3 +417,14 @@ def test_hosts(api: Api, host: str) -> None:
         status = connection.recv(15)
 
     assert status[9:12] in ({b"200"} if not host else {b"400"})
+
+
+def test_two_hosts(api: Api) -> None:
+    """A request for two hosts at once is refused before anything is done for it."""
+    before = api.ask("GET", f"{REQUESTS}/count").json
+    headers = [("Host", "elsewhere"), ("Idempotency-Key", new_key())]
+
+    answer = api.ask("POST", REQUESTS, json_body=ASKING, headers=headers)
+
+    assert_refused(answer, 400, "InvalidInput", target="Host")
+    assert api.ask("GET", f"{REQUESTS}/count").json == before

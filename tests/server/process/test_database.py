@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.people import asking, caller
+from tests.support.people import HOME, RESOURCE, asking, caller
+from tests.support.postgresql import shared_cluster
 
 from supportaccess.domain.errors import StoreRefused, StoreUnavailable
 from supportaccess.server import database as module
 from supportaccess.server.database import Database
 from supportaccess.server.settings import DatabaseSettings
+from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.protocol import RequestQuery
 from supportaccess.store.sql.engine import Engine
 from supportaccess.store.sql.store import SqlStore
@@ -49,6 +51,41 @@ def test_reads_and_writes_have_a_thread_each(database: Database) -> None:
         assert await writing
 
     asyncio.run(main())
+
+
+def test_nobody_waits_for_what_reads_for_long(database: Database) -> None:
+    """While whole logs are verified, everybody else reads and writes on."""
+
+    async def main() -> None:
+        release = threading.Event()
+        long = [asyncio.create_task(database.read_long(lambda _: release.wait(60))) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert await database.read(count) == 0
+        assert await database.write(raise_one)
+        release.set()
+        assert all(await asyncio.gather(*long))
+
+    asyncio.run(main())
+
+
+def test_a_tenant_that_waits_for_itself_holds_nobody_else_up() -> None:
+    """On PostgreSQL the changes of one tenant leave threads for others, however many wait; in the end all are done."""
+    conninfo = shared_cluster().conninfo("shared", SERVER_ROLE)
+    shared = Database(DatabaseSettings(postgresql=conninfo, pool=4))
+
+    async def main() -> None:
+        release = threading.Event()
+        stuck = [asyncio.create_task(shared.write(lambda _: release.wait(60), tenant_id=HOME)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        assert await shared.read(lambda _: "read") == "read"
+        assert await shared.write(lambda _: "written", tenant_id=RESOURCE) == "written"
+        release.set()
+        assert all(await asyncio.gather(*stuck))
+
+    try:
+        asyncio.run(main())
+    finally:
+        shared.close()
 
 
 def test_what_nobody_waits_for_is_done_to_its_end(database: Database) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,18 @@ def test_a_worker_that_was_killed_is_replaced(tmp_path: Path, cluster: Cluster) 
         server.wait_for("workerReplaced", of=lambda line: line["pid"] == victim)
         until(lambda: len(pids_of(server)) == WORKERS and victim not in pids_of(server))
         assert server.ask("/healthz").status == 200
+
+
+def test_what_they_share_is_not_cleaned_away(tmp_path: Path, cluster: Cluster) -> None:
+    """The folder that they share is locked: who cleans up old temporary files, as systemd does, leaves it alone."""
+    with workers(tmp_path, cluster, settings_file(tmp_path)):
+        (folder,) = (tmp_path / "tmp").glob("supportaccess-*")
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            with pytest.raises(BlockingIOError):
+                flock(opened, LOCK_EX | LOCK_NB)
+        finally:
+            os.close(opened)
 
 
 def test_workers_end_with_their_parent(tmp_path: Path, cluster: Cluster) -> None:

@@ -33,7 +33,7 @@ async def checkpoint(call: Call) -> LogHead:
 @route("GET", f"{_ALL}/verification", "Verify the audit log", permission=Permission.READ_AUDIT)
 async def verification(call: Call) -> Verification:
     """Recompute the log's tree, and hold it against head, records and raw events."""
-    return await call.read(lambda store: store.verify())
+    return await call.read_long(lambda store: store.verify())
 
 
 ROUTES = (page, count, checkpoint, verification)
