@@ -3,6 +3,10 @@
 \set ON_ERROR_STOP on
 \set owner_password `cat /run/secrets/owner-password`
 \set server_password `cat /run/secrets/server-password`
+SELECT '' IN (:'owner_password', :'server_password') AS missing \gset
+\if :missing
+    DO $$ BEGIN RAISE 'a password is missing in /run/secrets'; END $$;
+\endif
 
 CREATE ROLE supportaccess_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE supportaccess_server LOGIN PASSWORD :'server_password';

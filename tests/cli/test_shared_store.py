@@ -166,7 +166,7 @@ class TestDoctor:
             "actor": {"kind": "user", "displayName": "Ada"},
             "permissions": [{"permission": "AccessRequests.Read", "grantedBy": ["Reader"]}],
         }
-        server.will(answer(200, msgspec.json.encode(self.DISCOVERY)), answer(200, me))
+        server.will(answer(200, msgspec.json.encode(self.DISCOVERY)), answer(200, me), answer(200, {"count": 1}))
         done = run(remote, "doctor", "-o", "json")
 
         assert done.code == 0, done.err
@@ -174,7 +174,20 @@ class TestDoctor:
         assert checks["endpoint"]["result"] == "passed"
         assert "Ada" in checks["sign-in"]["message"]
         assert "AccessRequests.Read" in checks["sign-in"]["message"]
+        assert checks["store"]["result"] == "passed"
         assert server.asked[0].headers["Authorization"] is None
+
+    def test_of_one_that_refuses_the_token(self, remote: Home, server: Server) -> None:
+        """A token that is refused is why nothing works: the check fails, with what mends it."""
+        refused = {"error": {"code": "NotSignedIn", "message": "the token is refused: it has expired"}}
+        server.will(answer(200, msgspec.json.encode(self.DISCOVERY)), answer(401, refused))
+        done = run(remote, "doctor", "-o", "json")
+
+        assert done.code == 1
+        (failed,) = [check for check in done.json if check["result"] == "failed"]
+        assert failed["name"] == "sign-in"
+        assert "expired" in failed["message"]
+        assert "get a new one" in failed["mend"]
 
     def test_of_one_that_is_something_else(self, remote: Home, server: Server) -> None:
         """A web server that is no store fails the check, with what mends it."""

@@ -101,7 +101,7 @@ def _take(services: Services, kind: Kind, key: str) -> None:
 
 def _limited(services: Services, kind: Kind, seconds: int) -> TooManyRequests:
     services.metrics.limited(kind)
-    return TooManyRequests(f"too many requests; try again in {seconds} seconds", seconds=seconds)
+    return TooManyRequests("too many requests", seconds=seconds)
 
 
 def _token(scope: HTTPScope) -> str:

@@ -165,5 +165,11 @@ def _key_sets(settings: ServerSettings) -> Iterator[SupportAccessError]:
         if trouble:
             yield StoreUnavailable(
                 f"the keys of tenant {tenant} cannot be had: {trouble}",
-                hint="Is the tenant ID right, and can this machine reach the authority?",
+                hint=_why_no_keys(trouble),
             )
+
+
+def _why_no_keys(trouble: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in trouble:
+        return "Where the authority's certificate is of your organisation's own: identity.ca_file."
+    return "Is the tenant ID right, and can this machine reach the authority?"

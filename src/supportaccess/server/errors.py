@@ -141,7 +141,10 @@ def reply_to(error: Exception, request_id: str) -> Reply:
 
 def nothing_at(path: str) -> NotFound:
     """Return what is said where there is no route."""
-    return NotFound(f"there is nothing at {path}")
+    return NotFound(
+        f"there is nothing at {path}",
+        hint="docs/rest.md has what there is. A store's endpoint is its URL, without a path.",
+    )
 
 
 def is_failure(error: Exception) -> bool:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _BACKLOG = 2048
 # A worker that is only slow, as all are on a busy machine while they start, must not be taken for one that hangs.
-_SECONDS_TO_ANSWER = 30
+SECONDS_TO_ANSWER = 30
 _OTHER_FILES = 1000
 
 
@@ -85,7 +85,7 @@ def _config(settings: ServerSettings, folder: Path) -> LimitedConfig:
         server_header=False,
         access_log=False,
         log_config=logs.configuration(settings.log_level),
-        timeout_worker_healthcheck=_SECONDS_TO_ANSWER,
+        timeout_worker_healthcheck=SECONDS_TO_ANSWER,
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.stop_seconds,
         ssl_context_factory=partial(tls.context, listen) if listen.certificate else None,
@@ -205,6 +205,8 @@ class _Workers(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         """Look after the workers, and say which of them were replaced."""
         before = {process.pid for process in self.processes}
+        for process in self.processes:
+            process.child_conn.close()  # with it open here, nothing would tell that a worker died before it answered
         super().keep_subprocess_alive()
         for pid in before - {process.pid for process in self.processes}:
             mark_process_dead(pid, self._metrics)  # type: ignore[no-untyped-call]  # has no annotations

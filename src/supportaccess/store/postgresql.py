@@ -21,10 +21,16 @@ _DURABLE = {
     "synchronous_commit": ("on", "remote_apply"),
 }
 
-_TABLES = """
-    SELECT relname, relowner::regrole::text, pg_has_role(current_user, relowner, 'MEMBER'), relrowsecurity,
-        relforcerowsecurity
-    FROM pg_class JOIN unnest(%s::text[]) AS name ON pg_class.oid = to_regclass(name) ORDER BY relname
+_OWN_ROLE = "Let the server sign in as a role of its own (docs/operate/postgresql.md)."
+_OWNED = """
+    SELECT rolname, string_agg(relname, ', ' ORDER BY relname)
+    FROM pg_class JOIN unnest(%s::text[]) AS name ON pg_class.oid = to_regclass(name)
+    JOIN pg_roles ON pg_roles.oid = relowner
+    WHERE pg_has_role(current_user, relowner, 'MEMBER') GROUP BY 1 ORDER BY 1
+"""
+_OPEN_TABLES = """
+    SELECT name FROM pg_class JOIN unnest(%s::text[]) AS name ON pg_class.oid = to_regclass(name)
+    WHERE name <> 'schema_version' AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY 1
 """
 
 # Who owns the database or the schema may drop the tables, whoever owns those.
@@ -48,8 +54,8 @@ Trouble = tuple[str, str]
 def open_postgresql(conninfo: str, *, pool: int = 8) -> PostgresqlEngine:
     """Open the database for a server, with up to `pool` connections.
 
-    Raises StoreUnavailable when it cannot be reached, and StoreRefused, naming everything that is wrong, when the role
-    is not held by row-level security, an acknowledged change would not be durable, or the schema is another.
+    Raises StoreUnavailable when it cannot be reached, and StoreRefused, naming what is wrong, when the role is not held
+    by row-level security, an acknowledged change would not be durable, or the schema is another.
     """
     check(conninfo)
     return PostgresqlEngine(conninfo, pool=pool)
@@ -58,7 +64,9 @@ def open_postgresql(conninfo: str, *, pool: int = 8) -> PostgresqlEngine:
 def check(conninfo: str) -> None:
     """Raise StoreRefused for a database that a server must not use."""
     with connected(conninfo) as connection:
-        troubles = list(_database(connection)) or [*_role(connection), *_schema(connection)]
+        # In this order, and no further than the first that is wrong: a superuser, say, is an owner of everything, too.
+        looks = (_database, _role, _version, _owner, _schema)
+        troubles = next(filter(None, (list(look(connection)) for look in looks)), [])
     if troubles:
         raise StoreRefused("; ".join(what for what, _ in troubles), hint="\n".join(mend for _, mend in troubles))
 
@@ -91,7 +99,7 @@ def _role(connection: Connection) -> Iterator[Trouble]:
             f"SELECT rolname FROM pg_roles WHERE {column} AND pg_has_role(current_user, oid, 'MEMBER') ORDER BY 1",
         )
         if (role,) in found:
-            yield f"the server's role {role} is {what}", f'ALTER ROLE "{role}" {mend};'
+            yield f"the server's role {role} is {what}", f'{_OWN_ROLE} If it is one: ALTER ROLE "{role}" {mend};'
             return
         yield from (
             (f"the server's role {role} is a member of {name}, {what}", f'REVOKE "{name}" FROM "{role}";')
@@ -105,26 +113,34 @@ def _role(connection: Connection) -> Iterator[Trouble]:
         )
 
 
-def _schema(connection: Connection) -> Iterator[Trouble]:
+def _version(connection: Connection) -> Iterator[Trouble]:
     version = schema_version(connection)
     if version < KNOWN_VERSION:
-        yield (
-            f"the database's schema is {version}, not {KNOWN_VERSION}",
-            "supportaccess store migrate",
-        )
-        return
+        yield f"the database's schema is {version}, not {KNOWN_VERSION}", "supportaccess store migrate"
+
+
+def _owner(connection: Connection) -> Iterator[Trouble]:
     (role,) = _one(connection, "SELECT current_user")
-    for table, owner, member, enabled, forced in _all(connection, _TABLES, [list(RIGHTS)]):
-        if member:
+    for owner, tables in _all(connection, _OWNED, [list(RIGHTS)]):
+        if owner == role:
             yield (
-                f"the server's role {role} owns the table {table}, by itself or as a member of {owner}",
-                f'REASSIGN OWNED BY "{role}" TO an_owner; or: REVOKE {owner} FROM "{role}";',
+                f"the server's role {role} owns {tables}",
+                f'{_OWN_ROLE} If it is one: REASSIGN OWNED BY "{role}" TO an_owner;',
             )
-        if table != "schema_version" and not (enabled and forced):
+        else:
             yield (
-                f"row-level security is not enabled and forced on {table}",
-                f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;",
+                f"the server's role {role} is a member of {owner}, which owns {tables}",
+                f'REVOKE "{owner}" FROM "{role}";',
             )
+
+
+def _schema(connection: Connection) -> Iterator[Trouble]:
+    (role,) = _one(connection, "SELECT current_user")
+    for (table,) in _all(connection, _OPEN_TABLES, [list(RIGHTS)]):
+        yield (
+            f"row-level security is not enabled and forced on {table}",
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;",
+        )
     for kind, name, owner in _all(connection, _AROUND_THE_TABLES):
         yield (
             f"the server's role {role} owns the {kind} {name}, by itself or as a member of {owner}",

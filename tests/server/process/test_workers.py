@@ -20,6 +20,7 @@ from tests.support.servers import RunningServer, running_server, settings_file, 
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.times import system_clock
+from supportaccess.server.serve import SECONDS_TO_ANSWER
 from supportaccess.server.sweeping import sweep_alone
 from supportaccess.store.postgresql import open_postgresql
 from supportaccess.store.postgresql_schema import SERVER_ROLE, migrate
@@ -105,6 +106,19 @@ def test_a_worker_that_was_killed_is_replaced(tmp_path: Path, cluster: Cluster) 
         server.wait_for("workerReplaced", of=lambda line: line["pid"] == victim)
         until(lambda: len(pids_of(server)) == WORKERS and victim not in pids_of(server))
         assert server.ask("/healthz").status == 200
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_replaced_at_once(tmp_path: Path, cluster: Cluster) -> None:
+    """A worker that hangs has half a minute to answer its parent; when it dies meanwhile, nobody waits for that."""
+    with workers(tmp_path, cluster, settings_file(tmp_path)) as server:
+        victim = pids_of(server)[0]
+        os.kill(victim, signal.SIGSTOP)
+        time.sleep(1)  # until the parent has asked it
+        killed = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+
+        server.wait_for("workerReplaced", of=lambda line: line["pid"] == victim)
+        assert time.monotonic() - killed < SECONDS_TO_ANSWER / 2
 
 
 def test_what_they_share_is_not_cleaned_away(tmp_path: Path, cluster: Cluster) -> None:

@@ -38,11 +38,16 @@ def test_a_database_as_it_should_be(cluster: Cluster) -> None:
         ("ALTER ROLE {} CREATEROLE", "ALTER ROLE {} NOCREATEROLE", "other roles", "NOCREATEROLE"),
         ("ALTER ROLE {} REPLICATION", "ALTER ROLE {} NOREPLICATION", "copy the whole", "NOREPLICATION"),
         ("GRANT mighty TO {}", "REVOKE mighty FROM {}", "member of mighty", 'REVOKE "mighty"'),
-        (f"GRANT {OWNER} TO {{}}", f"REVOKE {OWNER} FROM {{}}", "owns the table access_requests", f"REVOKE {OWNER}"),
+        (
+            f"GRANT {OWNER} TO {{}}",
+            f"REVOKE {OWNER} FROM {{}}",
+            f"is a member of {OWNER}, which owns access_requests, ",
+            f'REVOKE "{OWNER}"',
+        ),
         (
             "ALTER TABLE idempotency OWNER TO {}",
             f"ALTER TABLE idempotency OWNER TO {OWNER}; GRANT SELECT, INSERT, DELETE ON idempotency TO {{}}",
-            "owns the table idempotency",
+            "owns idempotency",
             "REASSIGN OWNED",
         ),
         (
@@ -107,8 +112,11 @@ def test_what_is_wrong_is_named_with_what_mends_it(
 
 def test_the_superuser_and_the_owner_are_refused(cluster: Cluster) -> None:
     """Signed in as either, the server does not start: row-level security would not hold."""
-    assert "a superuser" in refusal(cluster, "postgres").message
-    assert "owns the table" in refusal(cluster, OWNER).message
+    superuser, owner = refusal(cluster, "postgres"), refusal(cluster, OWNER)
+    assert superuser.message == "the server's role postgres is a superuser"
+    assert "owns access_requests, audit_events, " in owner.message
+    for refused in (superuser, owner):
+        assert str(refused.hint).startswith("Let the server sign in as a role of its own")
 
 
 def test_an_empty_database_says_what_to_run(cluster: Cluster) -> None:

@@ -40,13 +40,14 @@ class Client:
     def __init__(
         self, endpoint: str, *, patience: float = PATIENCE, waiting: Callable[[str], object] = lambda _: None
     ) -> None:
-        """Take the URL of a store; `waiting` is told once a request, and why, when it has to be sent again.
+        """Take the URL of a store; `waiting` is told why something has to be sent again, each reason once.
 
         Raises InvalidInput for an endpoint or a setting of the environment that cannot be used.
         """
         self._transport = Transport(endpoint)
         self._patience = patience
         self._waiting = waiting
+        self._told = ""
 
     @property
     def endpoint(self) -> str:
@@ -99,7 +100,7 @@ class Client:
     def _persist(self, attempt: Callable[[], Answer]) -> Answer:
         """Attempt it until there is an answer. Raises the last Failure, in doubt if any attempt left doubt."""
         until = monotonic() + self._patience
-        pause, in_doubt, told = _FIRST_PAUSE, False, False
+        pause, in_doubt = _FIRST_PAUSE, False
         while True:
             try:
                 return attempt()
@@ -108,9 +109,9 @@ class Client:
                 wait = min(failure.wait, _LONGEST_WAIT) or pause * random.uniform(0.5, 1)  # noqa: S311 - spreads clients
                 if not failure.again or monotonic() + wait > until:
                     raise
-                if not told:
+                if failure.error.message != self._told:  # hundreds of decisions may wait for the same thing
                     self._waiting(f"{failure.error.message}; trying for {self._patience:.0f} seconds.")
-                    told = True
+                    self._told = failure.error.message
             except SupportAccessError as refused:
                 if in_doubt and not isinstance(refused, _SETTLING):
                     raise Failure(refused, again=False, in_doubt=True) from refused

@@ -50,7 +50,8 @@ def failure_of(error: Exception, endpoint: str) -> Failure:
         case exceptions.ReadTimeoutError():
             return lost(f"{endpoint} did not answer in time")
         case exceptions.ProtocolError():
-            return lost(f"{endpoint} broke off the connection")
+            why = ", as one that takes https alone does" if endpoint.startswith("http:") else ""
+            return lost(f"{endpoint} broke off the connection{why}")
         case _:
             return _unsent(f"{endpoint} cannot be asked: {error}", hint=_ENDPOINT, again=False)
 

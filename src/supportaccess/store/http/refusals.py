@@ -63,7 +63,7 @@ def failure_by(answer: Answer, endpoint: str) -> Failure:
     sure = answer.status == 429 or (told_by(answer) is not None and not isinstance(error, errors.OutcomeUnknown))
     wait = _seconds(answer.headers.get("retry-after", ""))
     if wait:
-        error.hint = f"It asks to be left alone for {wait} seconds; then try again."
+        error.hint = f"It asks to be left alone for {wait} {'second' if wait == 1 else 'seconds'}; then try again."
     return Failure(error, again=answer.status in TRY_AGAIN, in_doubt=not sure, wait=wait)
 
 
