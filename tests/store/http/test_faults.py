@@ -190,12 +190,14 @@ def test_what_the_server_asked_for_is_told_at_the_end(server: Server, store: Htt
 
 
 def test_who_waits_is_told_once(server: Server, new_store: NewStore, waits: list[float]) -> None:
-    """Before the first pause somebody at a terminal hears why nothing happens, and once only."""
+    """Before the first pause somebody at a terminal hears why nothing happens, once for all decisions."""
     told: list[str] = []
-    server.will(UNAVAILABLE, UNAVAILABLE, answer(200, RECORD))
-    revoke(new_store(server.url, waiting=told.append))
+    server.will(UNAVAILABLE, UNAVAILABLE, answer(200, RECORD), UNAVAILABLE, answer(200, RECORD))
+    store = new_store(server.url, waiting=told.append)
+    revoke(store)
+    revoke(store)
 
-    assert len(waits) == 2
+    assert len(waits) == 3
     assert len(told) == 1
     assert "trying for 45 seconds" in told[0]
 
