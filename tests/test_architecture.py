@@ -14,10 +14,11 @@ STARTS_THE_SERVER = "cli/commands/serve.py"
 
 ALLOWED = {
     "domain": set[str](),
-    "store": {"domain"},
+    "network": {"domain"},
+    "store": {"network", "domain"},
     "settings": {"domain"},
     "sources": {"domain"},
-    "signin": {"domain"},
+    "signin": {"settings", "network", "domain"},
     "server": {"store", "domain"},
     "cli": {"store", "signin", "sources", "settings", "domain", "server"},
     "__main__": {"cli"},

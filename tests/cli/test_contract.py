@@ -14,7 +14,7 @@ from supportaccess.domain import errors
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.errors import SupportAccessError
 from supportaccess.domain.records import AccessRequest
-from supportaccess.store.http.trust import VARIABLES
+from supportaccess.network.trust import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))

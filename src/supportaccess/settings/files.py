@@ -4,10 +4,10 @@ Reading is on the way of every command. What only writing needs (tomlkit, filelo
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -46,6 +46,8 @@ def read(path: Path, kind: type[T], **known: str) -> T | None:
 def edit(path: Path, values: Mapping[str, object]) -> None:
     """Set these keys of a file and leave the rest of it as it is, comments too; a key set to None is removed.
 
+    A mapping is a table, of which the same holds.
+
     To be called under `locked`, in a folder that exists. Raises InvalidInput, StoreRefused.
     """
     import tomlkit
@@ -56,17 +58,27 @@ def edit(path: Path, values: Mapping[str, object]) -> None:
         document = tomlkit.parse(before or "")
     except (TOMLKitError, RecursionError) as error:
         raise broken(path, str(error)) from None
-    for key, value in values.items():
-        if value is not None:
-            document[key] = value
-        elif key in document:
-            del document[key]
+    _set(document, values)
     after = tomlkit.dumps(document)
     data = after.encode()
     if len(data) > LARGEST_FILE:
         raise broken(path, _too_large())
     if after != before:
         write_private(path, data)
+
+
+def _set(table: MutableMapping[str, Any], values: Mapping[str, object]) -> None:
+    import tomlkit
+
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            if not isinstance(table.get(key), MutableMapping):
+                table[key] = tomlkit.table()
+            _set(table[key], value)
+        elif value is not None:
+            table[key] = value
+        elif key in table:
+            del table[key]
 
 
 @contextmanager

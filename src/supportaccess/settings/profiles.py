@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from supportaccess.domain.errors import Ambiguous, InvalidInput, NotFound, NotSi
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.settings.files import broken, edit, locked, read
 from supportaccess.settings.paths import Paths, private_folder, refused
+from supportaccess.settings.sign_in import Account, Discovered, SignIn, check_sign_in
 
 EMBEDDED = "embedded"
 
@@ -20,12 +22,19 @@ _ALIAS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What is set for one tenant. Every field but the tenant ID is a key of its file.
 
-    `store` is `embedded`, or the endpoint of a shared store.
+    `store` is `embedded`, or the endpoint of a shared store. The rest is about signing in there: `client_id`,
+    `authority` and `scopes` are what `login` settled on, by what the endpoint said (`discovery`) or by its options.
     """
 
     tenant_id: str
     alias: str | None = None
     store: str = EMBEDDED
+    client_id: str | None = None
+    authority: str | None = None
+    scopes: tuple[str, ...] = ()
+    sign_in: SignIn | None = None
+    account: Account | None = None
+    discovery: Discovered | None = None
 
     @property
     def name(self) -> str:
@@ -36,6 +45,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     def is_remote(self) -> bool:
         """Whether the tenant's store is a shared one."""
         return self.store != EMBEDDED
+
+    def at(self, store: str) -> "Profile":
+        """Return it with another store, without what signs in to the one that it had. Raises InvalidInput."""
+        store = store if store == EMBEDDED else check_endpoint(store)
+        return self if store == self.store else Profile(tenant_id=self.tenant_id, alias=self.alias, store=store)
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -104,8 +118,7 @@ class Settings:
             self._check_alias_is_free(profile)
             self._read(profile.tenant_id)  # what is broken is not written to
             private_folder(self._tenants)
-            values = msgspec.structs.asdict(profile)
-            edit(self._file(values.pop("tenant_id")), values)
+            edit(self._file(profile.tenant_id), _values(profile))
 
     def use(self, tenant_id: str) -> None:
         """Make it the default tenant. Raises NotSignedIn without a profile, InvalidInput, StoreRefused."""
@@ -228,6 +241,19 @@ def _check(profile: Profile) -> None:
         )
     if profile.is_remote:
         check_endpoint(profile.store)
+    check_sign_in(profile.client_id, profile.authority, profile.scopes)
+
+
+def _values(profile: Profile) -> dict[str, object]:
+    """Return the keys of a profile's file; None for one that is not to be there."""
+    tables = {"sign_in": SignIn, "account": Account, "discovery": Discovered}
+    values: dict[str, object] = msgspec.structs.asdict(profile)
+    del values["tenant_id"]
+    values["scopes"] = list(profile.scopes) or None
+    for key, kind in tables.items():
+        table = values[key]
+        values[key] = msgspec.to_builtins(table, builtin_types=(datetime,)) if isinstance(table, kind) else None
+    return values
 
 
 def _same_alias(alias: str | None, name: str) -> bool:

@@ -21,9 +21,9 @@ from supportaccess.domain.endpoints import check_endpoint
 from supportaccess.domain.errors import InvalidInput, NotSignedIn, StoreUnavailable, SupportAccessError
 from supportaccess.domain.records import Status
 from supportaccess.domain.source_events import SourceEvent
+from supportaccess.network.trust import tls_context
 from supportaccess.store.http.client import Client
 from supportaccess.store.http.store import HttpStore
-from supportaccess.store.http.trust import tls_context
 from supportaccess.store.protocol import RequestQuery
 
 FILTERS = RequestQuery(

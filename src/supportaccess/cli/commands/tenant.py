@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from supportaccess.cli import options
 from supportaccess.cli.asking import agreed
@@ -14,7 +15,7 @@ from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import safe
 from supportaccess.domain.errors import NotFound
 from supportaccess.domain.records import Struct
-from supportaccess.settings.profiles import EMBEDDED, Profile
+from supportaccess.settings.profiles import Profile
 
 
 class ProfileRow(Struct, frozen=True, kw_only=True):
@@ -106,11 +107,8 @@ def set_profile(
     tenant_id = _tenant_id(context, tenant)
     known = context.settings.profiles()
     before = next((profile for profile in known if profile.tenant_id == tenant_id), None)
-    profile = Profile(
-        tenant_id=tenant_id,
-        alias=(before.alias if before else None) if alias is None else alias or None,
-        store=endpoint or (before.store if before else EMBEDDED),
-    )
+    before = before or Profile(tenant_id=tenant_id)
+    profile = replace(before.at(endpoint or before.store), alias=before.alias if alias is None else alias or None)
     context.settings.save(profile)
     if not known:
         context.settings.use(tenant_id)

@@ -10,9 +10,9 @@ import urllib3
 from supportaccess import __version__
 from supportaccess.domain.endpoints import check_endpoint, is_loopback
 from supportaccess.domain.errors import InvalidInput, StoreRefused
+from supportaccess.network.proxies import proxy_for
+from supportaccess.network.trust import tls_context
 from supportaccess.store.http.failures import PROXY_HINT, Failure, failure_of, lost
-from supportaccess.store.http.proxies import proxy_for
-from supportaccess.store.http.trust import tls_context
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
