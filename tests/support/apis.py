@@ -120,7 +120,12 @@ class Api:
 
 @contextmanager
 def running_api(
-    folder: Path, issuer: issuers.Issuer, *, limits: LimitSettings = NO_LIMITS, public_url: str | None = None
+    folder: Path,
+    issuer: issuers.Issuer,
+    *,
+    limits: LimitSettings = NO_LIMITS,
+    public_url: str | None = None,
+    auth_context: str | None = None,
 ) -> Iterator[Api]:
     """Run a server on a store in a folder."""
     with socket.socket() as listening:
@@ -133,6 +138,7 @@ def running_api(
                 authority=issuer.authority,
                 ca_file=issuer.ca_file,
                 app_only_may_decide=(DECIDING_ROBOT,),
+                decision_auth_context=auth_context,
             ),
             database=DatabaseSettings(sqlite=folder / "store.db"),
             listen=ListenSettings(public_url=public_url),

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 from supportaccess.domain.errors import SupportAccessError
 from supportaccess.server import logs
 from supportaccess.server.edge import Edge
-from supportaccess.server.errors import BadInput, MethodNotAllowed, code_of, is_failure, nothing_at, reply_to
+from supportaccess.server.errors import BadInput, MethodNotAllowed, code_of, is_failure, nothing_at, reason_of, reply_to
 from supportaccess.server.operations import Operation
 from supportaccess.server.replies import Reply
 from supportaccess.server.routes import (
@@ -89,7 +89,7 @@ def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     trace = trace_of(request.scope)
     if isinstance(error, HTTPException):
         error = _of_protocol(error, request.scope["path"])
-    trace.code = code_of(error)
+    trace.code, trace.reason = code_of(error), reason_of(error)
     if is_failure(error):
         logs.failure(error, request_id=trace.request_id)
     return _Ready(reply_to(error, trace.request_id))

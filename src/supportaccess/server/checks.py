@@ -48,7 +48,6 @@ def description(settings: ServerSettings, clock: Clock = system_clock) -> list[t
     """Return in plain words what the server will do: a title and a sentence each."""
     identity, limits = settings.identity, settings.limits
     allowed = ", ".join(identity.allowed_clients) or "any application"
-    alone = ", ".join(identity.app_only_may_decide)
     return [
         ("Listens", _listens(settings, clock())),
         ("Clients", f"call it {settings.listen.public_url or 'by the address that they find it at'}"),
@@ -58,7 +57,7 @@ def description(settings: ServerSettings, clock: Clock = system_clock) -> list[t
         ("Tenants", f"{len(identity.tenants)}: {', '.join(identity.tenants)}"),
         ("Tokens", f"of {identity.authority}, for {identity.client_id}, issued to {allowed}"),
         ("Permissions", _permissions(settings)),
-        ("Decisions", "by people" + (f", and by these applications alone: {alone}" if alone else " only")),
+        ("Decisions", _decisions(settings)),
         (
             "Limits",
             f"a minute {limits.requests_per_address} requests of an address, {limits.requests_per_caller} of a caller, "
@@ -118,6 +117,12 @@ def _permissions(settings: ServerSettings) -> str:
         return "from the app roles of the registration (claim roles)"
     table = settings.identity.role_table
     return f"from directory roles (claim wids), by {table or 'the role table that comes with the program'}"
+
+
+def _decisions(settings: ServerSettings) -> str:
+    context, alone = settings.identity.decision_auth_context, ", ".join(settings.identity.app_only_may_decide)
+    met = f" whose sign-in met the authentication context {context}" if context else ""
+    return f"by people{met}, and by these applications alone: {alone}" if alone else f"by people{met} only"
 
 
 def _refuse_ended(settings: ServerSettings, now: datetime) -> None:

@@ -129,5 +129,6 @@ def _line(method: str, route: str, scope: HTTPScope, answer: _Answer, seconds: f
         token_id=identity.token_id if identity else None,
         address=address_of(scope),
         code=trace.code,
+        reason=trace.reason,
         bytes=answer.bytes,
     )

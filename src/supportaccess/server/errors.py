@@ -12,6 +12,7 @@ import msgspec
 
 from supportaccess.domain.errors import (
     Conflict,
+    Forbidden,
     InvalidInput,
     NotFound,
     NotSignedIn,
@@ -20,8 +21,16 @@ from supportaccess.domain.errors import (
     StoreUnavailable,
     SupportAccessError,
 )
+from supportaccess.server.identity.refusals import Reason, TokenRefused
 from supportaccess.server.replies import Headers, Reply
-from supportaccess.store.wire import ERROR_CODE_HEADER, RESOURCE_TENANT_TOKEN_REQUIRED, Error, ErrorBody, InnerError
+from supportaccess.store.wire import (
+    ERROR_CODE_HEADER,
+    INSUFFICIENT_CLAIMS,
+    RESOURCE_TENANT_TOKEN_REQUIRED,
+    Error,
+    ErrorBody,
+    InnerError,
+)
 
 RETRY_SECONDS = 2
 """When to try again after a 503: most of what makes a store unavailable passes sooner or takes much longer."""
@@ -37,6 +46,30 @@ class BadInput(InvalidInput):
 
 class NoToken(NotSignedIn):
     """There is no token at all, or nothing that looks like one."""
+
+
+class SignInAgain(NotSignedIn):
+    """A new sign-in would put into the token what it lacks. `challenge` is the header that asks for it.
+
+    `resource_tenant_id` is there when it is about the token of another tenant.
+    """
+
+    reason = Reason.AUTH_CONTEXT
+
+    def __init__(self, message: str, *, challenge: str, resource_tenant_id: str | None, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.challenge = challenge
+        self.resource_tenant_id = resource_tenant_id
+
+
+class LacksClaims(Forbidden):
+    """The same, of a token whose client did not declare that it can be asked."""
+
+    reason = Reason.AUTH_CONTEXT
+
+    def __init__(self, message: str, *, resource_tenant_id: str | None, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.resource_tenant_id = resource_tenant_id
 
 
 class PreconditionRequired(SupportAccessError):
@@ -158,6 +191,11 @@ def code_of(error: Exception) -> str:
     return code if code in STATUSES else SupportAccessError.code
 
 
+def reason_of(error: Exception) -> str | None:
+    """Return why a token was refused, from the closed list of reasons; None for any other refusal."""
+    return error.reason if isinstance(error, TokenRefused | SignInAgain | LacksClaims) else None
+
+
 def _told(error: Exception) -> Error:
     code = code_of(error)
     match error:
@@ -165,12 +203,13 @@ def _told(error: Exception) -> Error:
             return Error(code=code, message=_OUTCOME_UNKNOWN, hint=_ASK_AGAIN)
         case StoreUnavailable():
             return Error(code=code, message=_UNAVAILABLE)
-        case ProofRequired():
+        case ProofRequired() | SignInAgain() | LacksClaims():
+            closer = RESOURCE_TENANT_TOKEN_REQUIRED if isinstance(error, ProofRequired) else INSUFFICIENT_CLAIMS
             return Error(
                 code=code,
                 message=error.message,
                 hint=error.hint,
-                innererror=InnerError(code=RESOURCE_TENANT_TOKEN_REQUIRED),
+                innererror=InnerError(code=closer),
                 resource_tenant_id=error.resource_tenant_id,
             )
         case Conflict():
@@ -187,6 +226,8 @@ def _headers(error: Exception) -> Headers:
     match error:
         case NoToken():
             return [("www-authenticate", "Bearer")]
+        case SignInAgain():
+            return [("www-authenticate", error.challenge)]
         case NotSignedIn():
             return [("www-authenticate", 'Bearer error="invalid_token"')]
         case MethodNotAllowed():

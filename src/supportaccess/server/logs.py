@@ -26,7 +26,10 @@ _MOST_CHARACTERS = 500
 
 
 class AccessLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What is logged of a request: all that ever is. `route` is the template, `bytes` those of the answer's body."""
+    """What is logged of a request: all that ever is.
+
+    `route` is the template, `bytes` those of the answer's body, `reason` why a token was refused.
+    """
 
     request_id: str
     method: str
@@ -40,6 +43,7 @@ class AccessLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     token_id: str | None = None
     address: str | None = None
     code: str | None = None
+    reason: str | None = None
     bytes: int | None = None
 
 

@@ -33,6 +33,7 @@ from supportaccess.server.headers import expected_tag, idempotency_key, is_known
 from supportaccess.server.queries import Query, read_pairs, read_query, shown
 from supportaccess.server.replies import JSON, Reply
 from supportaccess.server.services import Services
+from supportaccess.server.step_up import require_context
 from supportaccess.server.traces import trace_of
 from supportaccess.store.protocol import RequestStore
 from supportaccess.store.sql.engine import Engine
@@ -147,6 +148,8 @@ class Operation:
         who = trace_of(scope).who = await callers.identify(services, scope)
         if self.permission is not None:
             who.require(self.permission)
+        if self.permission is Permission.DECIDE:
+            require_context(services, who)
         call = Call(services, scope, receive, who)
         return self._reply(call, await self._run(call))
 

@@ -35,7 +35,8 @@ class IdentitySettings(Table, frozen=True, kw_only=True):
 
     `authority` is the base URL, without a tenant. `audiences` are taken beside the client ID and `api://` with it.
     `allowed_clients` are the applications (azp, appid) that tokens may have been issued to; empty: any.
-    `app_only_may_decide` are those that may decide without a person. `ca_file` is for an authority of one's own.
+    `app_only_may_decide` are those that may decide without a person. `decision_auth_context` is the authentication
+    context that a person's token must have to decide. `ca_file` is for an authority of one's own.
     """
 
     tenants: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
@@ -47,6 +48,7 @@ class IdentitySettings(Table, frozen=True, kw_only=True):
     role_table: Path | None = None
     allowed_clients: tuple[str, ...] = ()
     app_only_may_decide: tuple[str, ...] = ()
+    decision_auth_context: str | None = None
     longest_token_seconds: Positive = 28 * 3600
     ca_file: Path | None = None
 

@@ -46,6 +46,8 @@ key = "/etc/supportaccess/key.pem"
 """
 LARGEST_FILE = 256 * 1024
 
+_AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
+
 
 class _Variable(NamedTuple):
     table: str
@@ -240,6 +242,13 @@ def _identity(given: _Given, identity: IdentitySettings) -> IdentitySettings:
     def guids(key: str, texts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(guid(key, text) for text in texts))
 
+    context = identity.decision_auth_context
+    if context is not None and not _AUTH_CONTEXT.fullmatch(context):
+        given.refuse(
+            "identity.decision_auth_context",
+            f"{context!r} is not the ID of an authentication context",
+            hint="Copy the ID, c1 to c99, from Entra: Conditional Access > Authentication contexts.",
+        )
     return replace(
         identity,
         tenants=guids("tenants", identity.tenants),

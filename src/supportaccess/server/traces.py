@@ -13,11 +13,15 @@ _NAME = "supportaccess"
 
 @dataclass(slots=True)
 class Trace:
-    """One request: our ID for it, who called, and the code of the error that it was answered with."""
+    """One request: our ID for it, who called, and the error that it was answered with.
+
+    `code` is the error's, `reason` why it refused a token.
+    """
 
     request_id: str = field(default_factory=lambda: str(uuid4()))
     who: Who | None = None
     code: str | None = None
+    reason: str | None = None
 
 
 def begin(scope: HTTPScope) -> Trace:

@@ -27,6 +27,9 @@ MOST_AUXILIARY_TOKENS = 3
 
 RESOURCE_TENANT_TOKEN_REQUIRED = "ResourceTenantTokenRequired"  # noqa: S105 - an error's closer code
 """Says of a Forbidden that a token of the resource tenant is needed beside."""
+INSUFFICIENT_CLAIMS = "InsufficientClaims"
+"""Says of a NotSignedIn that a new sign-in helps, with the claims of WWW-Authenticate; of a Forbidden that it would,
+but that the client did not declare that it can be asked (`xms_cc`)."""
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -202,7 +205,8 @@ class ErrorDetail(Struct, frozen=True, kw_only=True):
 class Error(Struct, frozen=True, kw_only=True):
     """What went wrong. `code` is the domain error's code, or one of the protocol's.
 
-    `current_status` comes with a conflict, `resource_tenant_id` when a token for that tenant is needed beside.
+    `current_status` comes with a conflict, `resource_tenant_id` when a token for that tenant is needed beside, or lacks
+    what it needs.
     """
 
     code: str

@@ -79,6 +79,23 @@ def test_the_words_for_a_larger_one(tmp_path: Path) -> None:
     assert told["Decisions"] == f"by people, and by these applications alone: {CLIENT_ID}"
 
 
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ("", "by people whose sign-in met the authentication context c7 only"),
+        (
+            f'app_only_may_decide = ["{CLIENT_ID}"]',
+            f"by people whose sign-in met the authentication context c7, and by these applications alone: {CLIENT_ID}",
+        ),
+    ],
+)
+def test_the_words_for_step_up(tmp_path: Path, others: str, words: str) -> None:
+    """Whose decisions are taken is told with what they have to prove."""
+    path = settings_file(tmp_path, identity=f'decision_auth_context = "c7"\n{others}')
+
+    assert dict(checks.description(read_settings(path, {})))["Decisions"] == words
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path, issuer: Issuer) -> None:
     """A key that others may read, a damaged store and keys that cannot be had: all three, each with what mends it."""
     made = certificate_for_loopback(tmp_path)

@@ -137,6 +137,13 @@ def test_a_variable_names_the_file(tmp_path: Path) -> None:
         (GOOD + '[listen]\npublic_url = "https://u:p@h"\n', "listen.public_url: it may have a scheme, a host"),
         (GOOD + '[listen]\npublic_url = "support"\n', "listen.public_url: 'support' is not a URL that begins with"),
         (replaced("[database]", 'authority = "http://login"\n[database]'), "identity.authority: it must begin with"),
+        *(
+            (
+                replaced("[database]", f'decision_auth_context = "{wrong}"\n[database]'),
+                "identity.decision_auth_context: '",
+            )
+            for wrong in ("", "c0", "c100", "C1", "cp1", "c1 c2", "\u0441" + "1")
+        ),
         (replaced("tenants = [", "tenants = " + "[" * 30_000), "is not TOML"),
     ],
     ids=lambda text: text[-40:],

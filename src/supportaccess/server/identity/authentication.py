@@ -30,7 +30,11 @@ PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """A caller and where each permission comes from. `token_id` is Entra's (uti), for the log."""
+    """A caller and where each permission comes from. `token_id` is Entra's (uti), for the log.
+
+    `auth_contexts` are the authentication contexts that the sign-in met; `takes_challenges`: its client can be asked
+    for another.
+    """
 
     caller: Caller
     grants: tuple[Grant, ...]
@@ -38,6 +42,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     client_id: str | None = None
     token_id: str | None = None
     app_only: bool = False
+    auth_contexts: frozenset[str] = frozenset()
+    takes_challenges: bool = False
 
     def explain(self, permission: Permission) -> str:
         """Return the hint of a refusal: which roles would give the permission and which are held."""
@@ -149,6 +155,8 @@ class Authenticator:
             client_id=client,
             token_id=check.token_id_of(claims),
             app_only=app_only,
+            auth_contexts=frozenset(check.texts_of(claims, "acrs") or ()),
+            takes_challenges=check.takes_challenges(claims),
         )
 
     def _nothing_because(self, claims: check.Claims, client: str | None, app_only: bool) -> str:

@@ -117,6 +117,11 @@ def token_id_of(claims: Claims) -> str | None:
     return token_id if short and isinstance(token_id, str) else None
 
 
+def takes_challenges(claims: Claims) -> bool:
+    """Tell whether the client declared that it can take a claims challenge (`cp1`, in any case)."""
+    return any(capability.lower() == "cp1" for capability in texts_of(claims, "xms_cc") or ())
+
+
 def scopes_of(claims: Claims) -> Collection[str]:
     """Return what a person let the application do for them."""
     scopes = claims.get("scp")

@@ -23,6 +23,8 @@ class Reason(StrEnum):
     AUDIENCE = "audience"
     KIND = "kind"
     SUBJECT = "subject"
+    AUTH_CONTEXT = "auth_context"
+    """Of a good token, where a decision takes more: TokenRefused never has this one."""
 
 
 class TokenRefused(NotSignedIn):

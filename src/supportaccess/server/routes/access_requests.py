@@ -76,6 +76,7 @@ async def raise_request(call: Call, key: str, body: RaiseBody) -> AccessRequest:
     permission=Permission.DECIDE,
     refusals=_DECISION,
     verb="approve",
+    takes_other_tokens=True,
 )
 async def approve(call: Call, request_id: str, etag: str, key: str, body: ApproveBody | None) -> AccessRequest:
     """Open the access. A cross-tenant request takes a token of the resource tenant too, beside the caller's own."""
