@@ -404,7 +404,8 @@ def test_a_tenant_that_fails_does_not_pass_for_an_empty_one(home: Home) -> None:
     home.alter(f"UPDATE access_requests SET decided_by = '{{' WHERE id = '{broken}'")
     result = home.run("list", "--all-tenants", "-o", "ids")
     assert (result.code, result.out) == (7, f"{record.id}\n")
-    assert f"Error: tenant {FOREIGN}: " in result.err
+    assert f"Error: tenant fabrikam ({FOREIGN}): " in result.err
+    assert result.err.endswith("1 of 2 tenants failed: see above.\n")
     screen = home.on_terminal("list", "--all-tenants")
     assert screen.code == 7
     assert record.id[:8] in screen.text

@@ -19,11 +19,11 @@ B = "bbbbbbbb-0000-4000-8000-000000000002"
 
 BROKEN = {
     "syntax": (b'alias = "a"\nstore = \n', "line 2"),
-    "cut off": (b'alias = "con', "end of document"),
+    "cut off": (b'# ours\nalias = "con', "line 2"),
     "no text": (b'alias = "a"\n# \xff\n', "line 2 is not UTF-8"),
     "key twice": (b'alias = "a"\nalias = "b"\n', "line 2"),
-    "wrong type": (b"alias = 5\n", "alias"),
-    "wrong type of store": (b"store = [1]\n", "store"),
+    "wrong type": (b"# ours\n\nalias = 5\n", "line 3: .*alias"),
+    "wrong type of store": (b'alias = """\nstore = 1"""\nstore = [1]\n', "line 3: .*store"),
     "unknown store": (b'store = "tape"\n', "'tape' is not the URL of a store"),
     "bad alias": (b'alias = "two words"\n', "'two words' is not an alias"),
     "GUID as alias": (f'alias = "{B}"\n'.encode(), "is not an alias"),

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from supportaccess.cli.output.streams import Streams
-from supportaccess.domain.errors import InvalidInput
 
 # What --help does not need is imported where it is used: it would cost every command.
 if TYPE_CHECKING:
@@ -184,14 +183,7 @@ class Context:
         return Caller(tenant_id=tenant_id, actor=local_account(tenant_id), permissions=frozenset(Permission))
 
     def _format_of_environment(self) -> "Format | None":
-        from supportaccess.cli.output.formats import Format
+        from supportaccess.cli.output.formats import format_named
 
         name = self.environment.get("SUPPORTACCESS_OUTPUT")
-        if not name:
-            return None
-        try:
-            return Format(name)
-        except ValueError:
-            raise InvalidInput(
-                f"SUPPORTACCESS_OUTPUT is {name!r}, which is no output format", hint=f"Use one of {', '.join(Format)}."
-            ) from None
+        return format_named(name, by="SUPPORTACCESS_OUTPUT") if name else None

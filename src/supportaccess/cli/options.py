@@ -1,11 +1,15 @@
 """The options that several commands share."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.formats import Format, format_named
 from supportaccess.domain.errors import InvalidInput
+
+USUAL_LIMIT = 50
+"""The rows that a list prints unless it is told otherwise."""
 
 Ids = Annotated[
     list[str],
@@ -38,6 +42,7 @@ Output = Annotated[
         "--output",
         "-o",
         help=f"{', '.join(Format)}. Default: table on a terminal, tsv in a pipe.",
+        parser=format_named,
         metavar="FORMAT",
         show_default=False,
     ),
@@ -61,7 +66,12 @@ Reason = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
-Limit = Annotated[int, typer.Option("--limit", "-L", min=1, metavar="N", help="Print at most N.", show_default=True)]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", "-L", min=1, metavar="N", help=f"Print at most N. Default: {USUAL_LIMIT}.", show_default=False
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="Print all of them, however many.")]
 Since = Annotated[
     str | None,
@@ -77,3 +87,17 @@ def given(option: str, text: str | None) -> str | None:
     if text is not None and not text.strip():
         raise InvalidInput(f"{option} is empty", hint="Leave it out to ask for all.")
     return text
+
+
+def most_of(limit: int | None, *, everything: bool) -> int | None:
+    """Return how many rows to print at most, None for all. Raises InvalidInput for `--all` with a limit."""
+    if everything and limit is not None:
+        raise InvalidInput("--all and --limit contradict each other", hint="Give one of them.")
+    return None if everything else limit or USUAL_LIMIT
+
+
+def moment(text: str | None, now: datetime) -> datetime | None:
+    """Return the time that `--since` or `--until` was given. Raises InvalidInput."""
+    from supportaccess.cli.output.ages import parse_time
+
+    return None if text is None else parse_time(text, now, future=False)

@@ -3,6 +3,7 @@
 Reading is on the way of every command. What only writing needs (tomlkit, filelock) is imported there.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ PATIENCE = 10.0
 """Seconds that a writer waits for another one."""
 
 T = TypeVar("T")
+_KEY_OF_ERROR = re.compile(r" - at `\$\.(\w+)`")
 
 
 def broken(path: Path, why: str) -> InvalidInput:
@@ -40,7 +42,13 @@ def read(path: Path, kind: type[T], **known: str) -> T | None:
     except RecursionError:
         raise broken(path, "it is nested too deeply") from None
     except ValueError as error:  # of tomllib, of msgspec, and of int() for thousands of digits
-        raise broken(path, str(error)) from None
+        raise broken(path, _with_line(str(error), text)) from None
+
+
+def line_of(path: Path, key: str) -> int | None:
+    """Return the line of a file that sets a key, counted from 1; None where that cannot be told."""
+    text = _read_text(path)
+    return None if text is None else _line_of(text, key)
 
 
 def edit(path: Path, values: Mapping[str, object]) -> None:
@@ -101,6 +109,27 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _with_line(error: str, text: str) -> str:
+    """Return what a reader says of a text, with the line where it does not name one."""
+    last = text.count("\n", 0, len(text.rstrip("\n"))) + 1
+    error = error.replace("(at end of document)", f"(at the end, line {last})")
+    key = _KEY_OF_ERROR.search(error)
+    line = key and _line_of(text, key[1])
+    return f"line {line}: {error}" if line else error
+
+
+def _line_of(text: str, key: str) -> int | None:
+    for found in re.finditer(rf"""^[ \t]*["']?{re.escape(key)}["']?[ \t]*=""", text, re.MULTILINE):
+        before = text[: found.start()]
+        try:
+            # Where what stands before can be read, this is no line inside a string; with a table it is not our key.
+            in_a_table = any(isinstance(value, dict) for value in tomllib.loads(before).values())
+        except (ValueError, RecursionError):
+            continue
+        return None if in_a_table else before.count("\n") + 1
+    return None
 
 
 def _read_text(path: Path) -> str | None:

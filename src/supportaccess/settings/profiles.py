@@ -42,6 +42,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         return self.alias or self.tenant_id
 
     @property
+    def shown(self) -> str:
+        """The tenant for whom nothing may be mistaken: alias and ID."""
+        return f"{self.alias} ({self.tenant_id})" if self.alias else self.tenant_id
+
+    @property
     def is_remote(self) -> bool:
         """Whether the tenant's store is a shared one."""
         return self.store != EMBEDDED
@@ -69,12 +74,30 @@ class Settings:
 
     def profiles(self) -> list[Profile]:
         """Return all profiles, sorted by name. Raises InvalidInput, StoreRefused if one cannot be read."""
-        found = [profile for stem in self._stems() if (profile := self._read(stem))]
-        return sorted(found, key=lambda profile: profile.name.lower())
+        profiles, unreadable = self.every_profile()
+        for error in unreadable.values():
+            raise error
+        return profiles
+
+    def every_profile(self) -> tuple[list[Profile], dict[str, SupportAccessError]]:
+        """Return the profiles that can be read, sorted by name, and why the others cannot, by the names of their files.
+
+        Raises StoreRefused if not even their folder can be read.
+        """
+        profiles: list[Profile] = []
+        unreadable: dict[str, SupportAccessError] = {}
+        for stem in self._stems():
+            try:
+                profile = self._read(stem)
+            except SupportAccessError as error:
+                unreadable[stem] = error
+            else:
+                profiles += [profile] if profile else []
+        return sorted(profiles, key=lambda profile: profile.name.lower()), unreadable
 
     def readable_profiles(self) -> list[Profile]:
         """Return the profiles that can be read, for where another tenant's broken file is not to do harm."""
-        return self._readable()[0]
+        return self.every_profile()[0]
 
     def default_tenant(self) -> str | None:
         """Return the ID of the default tenant. Raises InvalidInput, StoreRefused if config.toml cannot be read."""
@@ -168,13 +191,13 @@ class Settings:
         return profile
 
     def _by_alias(self, name: str, origin: str) -> Profile:
-        profiles, trouble = self._readable()
+        profiles, unreadable = self.every_profile()
         matching = [profile for profile in profiles if _same_alias(profile.alias, name)]
         match matching:
             case [profile]:
                 return profile
             case []:
-                raise trouble or _nobody_has(name, origin, profiles)
+                raise next(iter(unreadable.values()), None) or _nobody_has(name, origin, profiles)
             case _:
                 raise Ambiguous(
                     f"several tenants have the alias {name!r}: {', '.join(p.tenant_id for p in matching)}",
@@ -184,24 +207,11 @@ class Settings:
     def _check_alias_is_free(self, profile: Profile) -> None:
         if profile.alias is None:
             return
-        for other in self._readable()[0]:
+        for other in self.readable_profiles():
             if other.tenant_id != profile.tenant_id and _same_alias(other.alias, profile.alias):
                 raise InvalidInput(
                     f"tenant {other.tenant_id} already has the alias {other.alias!r}", hint="Choose another alias."
                 )
-
-    def _readable(self) -> tuple[list[Profile], SupportAccessError | None]:
-        """Return the profiles that can be read, and the first trouble with the others."""
-        profiles: list[Profile] = []
-        trouble: SupportAccessError | None = None
-        for stem in self._stems():
-            try:
-                profile = self._read(stem)
-            except SupportAccessError as error:
-                trouble = trouble or error
-            else:
-                profiles += [profile] if profile else []
-        return profiles, trouble
 
     def _stems(self) -> list[str]:
         """Return the names of the tenant files, without `.toml`. Hidden files are an editor's or our own."""

@@ -1,8 +1,10 @@
 """Follows the pages of a list to its end."""
 
 from collections.abc import Callable, Iterator, Sequence
-from threading import Thread
-from typing import Generic, Protocol, TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
+
+from supportaccess.store.background import Pending, Workers
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -22,40 +24,31 @@ class AnyPage(Protocol[T_co]):
         ...
 
 
-def each_row(fetch: Callable[[str | None], AnyPage[T]], *, most: int | None, ahead: bool) -> Iterator[T]:
+Fetch = Callable[[str | None], AnyPage[T]]
+"""Gets the page at a cursor; the first one without."""
+
+
+def each_row(fetch: Fetch[T], *, most: int | None, ahead: bool) -> Iterator[T]:
     """Yield the rows of every page; nobody will take more than `most`.
 
     `ahead` fetches the next page, in a thread, while the rows of the one before are worked on.
     """
-    page, seen = fetch(None), 0
+    return _rows(fetch, lambda: fetch(None), most, Workers(1) if ahead else None)
+
+
+def each_row_by(workers: Workers, fetch: Fetch[T], *, most: int | None) -> Iterator[T]:
+    """Yield the rows as `each_row` does ahead. The first page is asked for at once: lists come side by side."""
+    return _rows(fetch, workers.start(partial(fetch, None)).result, most, workers)
+
+
+def _rows(fetch: Fetch[T], first: Callable[[], AnyPage[T]], most: int | None, workers: Workers | None) -> Iterator[T]:
+    page, seen = first(), 0
     while page.next is not None:
         seen += len(page.value)
         is_last = most is not None and seen >= most
-        following = _Fetching(fetch, page.next) if ahead and not is_last else None
+        following: Pending[AnyPage[T]] | None = None
+        if workers is not None and not is_last:
+            following = workers.start(partial(fetch, page.next))
         yield from page.value
-        page = following.result() if following else fetch(page.next)
+        page = fetch(page.next) if following is None else following.result()
     yield from page.value
-
-
-class _Fetching(Generic[T]):
-    """Fetches one page, and raises what went wrong where the page is wanted. Given up, it does not keep the process."""
-
-    def __init__(self, fetch: Callable[[str | None], AnyPage[T]], cursor: str) -> None:
-        self._fetch, self._cursor = fetch, cursor
-        self._page: AnyPage[T] | None = None
-        self._error: BaseException | None = None
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def result(self) -> AnyPage[T]:
-        """Wait for the page and return it."""
-        self._thread.join()
-        if self._page is None:
-            raise self._error or RuntimeError("the page was not fetched")
-        return self._page
-
-    def _run(self) -> None:
-        try:
-            self._page = self._fetch(self._cursor)
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that asks for the page
-            self._error = error

@@ -1,7 +1,6 @@
 """`supportaccess audit`."""
 
-from collections.abc import Iterator
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -12,15 +11,16 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
 from supportaccess.cli.ids import resolve
-from supportaccess.cli.output.ages import parse_time
+from supportaccess.cli.listing import Listing, Question
+from supportaccess.cli.meant import meant
 from supportaccess.cli.output.colour import Colour
-from supportaccess.cli.output.fields import AUDIT_ENTRIES, Layout
+from supportaccess.cli.output.fields import AUDIT_ENTRIES, AUDIT_ENTRIES_OF_TENANTS, Layout
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import counted
+from supportaccess.cli.tenants import Tenants
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.errors import InvalidInput
-from supportaccess.store.paging import each_row
-from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestStore, Verification
+from supportaccess.domain.errors import InvalidInput, NotFound
+from supportaccess.store.protocol import AuditQuery, RequestStore, Verification
 
 _MOST_TOLD = 20
 VERIFICATION = Layout(Verification, ("entries", "accessRequests", "sourceEvents", "head.size", "head.root"), "entries")
@@ -31,6 +31,7 @@ VERIFICATION = Layout(Verification, ("entries", "accessRequests", "sourceEvents"
     ("Who approved what this year, for a spreadsheet",
      "supportaccess audit log --activity 'Request approved' --since 2026-01-01 --all -o csv"),
     ("Everything about one request", "supportaccess audit log --request 3f2a"),
+    ("What happened since yesterday in all tenants, side by side", "supportaccess audit log --all-tenants --since 1d"),
 )  # fmt: skip
 def log(
     ctx: typer.Context,
@@ -41,39 +42,38 @@ def log(
     ] = None,
     actor: Annotated[str | None, typer.Option("--actor", metavar="TEXT", help="Text in who did it.")] = None,
     request: Annotated[str | None, typer.Option("--request", metavar="ID", help="Of one access request.")] = None,
-    limit: options.Limit = 50,
+    limit: options.Limit = None,
     everything: options.All = False,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Instead of the newest first.")] = False,
-    tenant: options.Tenant = None,
+    tenant: options.Tenants = None,
+    all_tenants: options.AllTenants = False,
     output: options.Output = None,
     columns: options.Columns = None,
     query: options.Query = None,
     fail_if_any: Annotated[bool, typer.Option("--fail-if-any", help="Exit with 10 when anything matches.")] = False,
 ) -> int:
-    """List the entries of a tenant's audit log, the newest first."""
+    """List the entries of a tenant's audit log, or of several tenants' merged by time, the newest first."""
     context: Context = ctx.obj
     now = context.clock()
-    printer = context.printer(AUDIT_ENTRIES, output=output, columns=columns, query=query)
+    several = all_tenants or len(tenant or ()) > 1
+    layout = AUDIT_ENTRIES_OF_TENANTS if several else AUDIT_ENTRIES
+    printer = context.printer(layout, output=output, columns=columns, query=query)
+    most = options.most_of(limit, everything=everything)
     asked = AuditQuery(
         activities=frozenset(_activity(name) for name in activity or ()),
         actor=options.given("--actor", actor),
-        since=parse_time(since, now, future=False) if since is not None else None,
-        until=parse_time(until, now, future=False) if until is not None else None,
+        since=options.moment(since, now),
+        until=options.moment(until, now),
         newest_first=not oldest_first,
     )
-    store = context.store(tenant)
-    if request is not None:
-        asked = replace(asked, access_request_ids=_ids_of(store, request))
-    entries = _Entries(store, asked, None if everything else limit)
-    printer.print_all(entries)
-    if entries.cut and not context.streams.out_closed:
-        total = store.audit_count(asked)
-        context.streams.warn(
-            f"Showing {entries.printed:,} of {total:,}: {total - entries.printed:,} left out. Use --all or --limit N."
-        )
-    if not entries.printed:
-        context.streams.note(f"No entry matches in the audit log of tenant {store.tenant_id}.")
-    return ExitCode.MATCHED if fail_if_any and entries.printed else ExitCode.DONE
+    tenants = Tenants(context, tenant, every=all_tenants)
+    ids = None if request is None else _ids_of_each(tenants, request)
+    listing = Listing(context, tenants, _question(asked, ids), most)
+    listing.print_by(printer)
+    if not listing.printed and not tenants.have_failed:
+        names = ", ".join(each.store.tenant_id for each in tenants)
+        context.streams.note(f"No entry matches in the audit log of tenant {names}.")
+    return tenants.sum_up() or (ExitCode.MATCHED if fail_if_any and listing.printed else ExitCode.DONE)
 
 
 @examples(
@@ -115,34 +115,43 @@ def verify(
     return ExitCode.DONE
 
 
-class _Entries:
-    """The entries of a query, page by page."""
+def _question(query: AuditQuery, ids: Mapping[str, frozenset[str]] | None) -> Question[AuditEntry]:
+    """Return what to ask each tenant for; `ids` has the request's IDs in each, where one was named."""
 
-    def __init__(self, store: RequestStore, query: AuditQuery, most: int | None) -> None:
-        self._store = store
-        self._query = query
-        self._most = most
-        self.printed = 0
-        self.cut = False
+    def of(store: RequestStore) -> AuditQuery:
+        return query if ids is None else replace(query, access_request_ids=ids[store.tenant_id])
 
-    def __iter__(self) -> Iterator[AuditEntry]:
-        most = None if self._most is None else self._most + 1
-        top = LARGEST_PAGE if most is None else min(LARGEST_PAGE, most)
-        for entry in each_row(
-            lambda cursor: self._store.audit_page(self._query, top=top, cursor=cursor),
-            most=most,
-            ahead=self._store.is_remote,
-        ):
-            if self.printed == self._most:
-                self.cut = True
-                return
-            self.printed += 1
-            yield entry
+    return Question(
+        page=lambda store, top, cursor: store.audit_page(of(store), top=top, cursor=cursor),
+        count=lambda store: store.audit_count(of(store)),
+        key=lambda entry: (entry.time, entry.tenant_id, entry.sequence),
+        newest_first=query.newest_first,
+    )
 
 
-def _ids_of(store: RequestStore, text: str) -> frozenset[str]:
-    """Return every ID under which the log has entries of a request."""
-    record = resolve(store, text)
+def _ids_of_each(tenants: Tenants, text: str) -> dict[str, frozenset[str]]:
+    """Return, for the tenants that have the request, every ID under which their logs have entries of it.
+
+    Those that do not have it are left out. Raises NotFound when none has.
+    """
+    found: dict[str, frozenset[str]] = {}
+    unknown: list[NotFound] = []
+    for tenant, ids in tenants.ask_each(lambda store: _ids_or_unknown(store, text)):
+        if isinstance(ids, NotFound):
+            unknown.append(ids)
+            tenants.leave_out(tenant)
+        else:
+            found[tenant.store.tenant_id] = ids
+    if unknown and not found and not tenants.have_failed:
+        raise unknown[0]
+    return found
+
+
+def _ids_or_unknown(store: RequestStore, text: str) -> frozenset[str] | NotFound:
+    try:
+        record = resolve(store, text)
+    except NotFound as error:
+        return error
     earlier = (entry.access_request_id for entry in store.history(record.id))
     return frozenset({record.id, *(each for each in earlier if each is not None)})
 
@@ -151,9 +160,8 @@ def _activity(name: str) -> Activity:
     by_name = {activity.lower(): activity for activity in Activity}
     found = by_name.get(name.strip().lower())
     if found is None:
-        close = get_close_matches(name.lower(), by_name, n=1)
-        meant = f"; did you mean '{by_name[close[0]]}'?" if close else ""
-        raise InvalidInput(f"{name!r} is no activity{meant}", hint=f"The activities are {', '.join(Activity)}.")
+        hint = f"The activities are {', '.join(Activity)}."
+        raise InvalidInput(f"{name!r} is no activity{meant(name, Activity)}", hint=hint)
     return found
 
 

@@ -57,6 +57,7 @@ AUDIT_ENTRIES = Layout(
     ),
     "sequence",
 )
+AUDIT_ENTRIES_OF_TENANTS = Layout(AuditEntry, (*AUDIT_ENTRIES.columns, "tenantId"), "sequence")
 
 
 def attribute_of(layout: Layout) -> str:

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+from supportaccess.cli.meant import meant
+from supportaccess.domain.errors import InvalidInput
+
 
 class Format(StrEnum):
     """How records are written."""
@@ -13,3 +16,13 @@ class Format(StrEnum):
     TSV = "tsv"
     YAML = "yaml"
     IDS = "ids"
+
+
+def format_named(name: str, *, by: str = "--output") -> Format:
+    """Return the format of that name, which a flag or a variable gave. Raises InvalidInput."""
+    try:
+        return Format(name)
+    except ValueError:
+        raise InvalidInput(
+            f"{by} is {name!r}, which is no output format{meant(name, Format)}", hint=f"Use one of {', '.join(Format)}."
+        ) from None

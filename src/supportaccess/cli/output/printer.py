@@ -10,7 +10,10 @@ import msgspec
 from supportaccess.cli.output.as_cells import csv_lines, id_lines, tsv_lines
 from supportaccess.cli.output.as_json import builtins_of, json_array, json_document, json_lines
 from supportaccess.cli.output.fields import (
-    AccessRequestOfTenant,
+    ACCESS_REQUESTS,
+    ACCESS_REQUESTS_OF_TENANTS,
+    AUDIT_ENTRIES,
+    AUDIT_ENTRIES_OF_TENANTS,
     Layout,
     attribute_of,
     chosen_fields,
@@ -21,9 +24,7 @@ from supportaccess.cli.output.fields import (
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.query import Query, as_rows
 from supportaccess.cli.output.streams import Streams
-from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.records import AccessRequest
 
 if TYPE_CHECKING:
     from supportaccess.cli.output.views import View
@@ -140,11 +141,12 @@ class Printer:
         from supportaccess.cli.output import views
 
         known = {
-            AccessRequest: views.REQUEST_VIEW,
-            AccessRequestOfTenant: views.REQUEST_OF_TENANT_VIEW,
-            AuditEntry: views.ENTRY_VIEW,
+            ACCESS_REQUESTS: views.REQUEST_VIEW,
+            ACCESS_REQUESTS_OF_TENANTS: views.REQUEST_OF_TENANT_VIEW,
+            AUDIT_ENTRIES: views.ENTRY_VIEW,
+            AUDIT_ENTRIES_OF_TENANTS: views.ENTRY_OF_TENANT_VIEW,
         }
-        view = None if self._columns else known.get(self._layout.kind)
+        view = None if self._columns else known.get(self._layout)
         return view or views.columns_view(self._columns or self._layout.columns)
 
     def _table(self, view: "View", rows: Iterator[Any]) -> Iterator[bytes]:

@@ -181,3 +181,8 @@ ENTRY_VIEW = View(
     lambda entry: entry.access_request_id,
     _entry_cells,
 )
+ENTRY_OF_TENANT_VIEW = View(
+    (*ENTRY_VIEW.headings, Heading("TENANT", 4)),
+    ENTRY_VIEW.id_of,
+    lambda entry, look: [*_entry_cells(entry, look), (look.tenant(entry.tenant_id), None)],
+)

@@ -12,6 +12,7 @@ from supportaccess.domain.endpoints import check_endpoint, is_loopback
 from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.network.proxies import proxy_for
 from supportaccess.network.trust import tls_context
+from supportaccess.store.background import MOST_AT_ONCE
 from supportaccess.store.http.failures import PROXY_HINT, Failure, failure_of, lost
 
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -98,11 +99,13 @@ def _manager(endpoint: str, host: str) -> urllib3.PoolManager:
     context = tls_context() if endpoint.startswith("https:") else None
     proxy = None if is_loopback(host) else proxy_for(host)
     if proxy is None:
-        return urllib3.PoolManager(ssl_context=context)
+        return urllib3.PoolManager(maxsize=MOST_AT_ONCE, ssl_context=context)
     try:
         credentials = urllib3.util.parse_url(proxy).auth
         headers = urllib3.util.make_headers(proxy_basic_auth=unquote(credentials)) if credentials else None
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, ssl_context=context, proxy_ssl_context=context)
+        return urllib3.ProxyManager(
+            proxy, maxsize=MOST_AT_ONCE, proxy_headers=headers, ssl_context=context, proxy_ssl_context=context
+        )
     except (urllib3.exceptions.HTTPError, ValueError) as error:
         # Its text is not told: it may hold a password.
         raise InvalidInput("the proxy that the environment names is no http or https URL", hint=PROXY_HINT) from error
