@@ -76,6 +76,22 @@ class TestEntries:
         assert [e.activity for e in theirs] == [Activity.APPROVAL_APPROVED, Activity.APPROVAL_REMOVED]
         assert [e.sequence for e in theirs] == [0, 1]
 
+    def test_what_comes_after_a_place(self, busy: World) -> None:
+        """Only entries after a place in the log are returned and counted, in either order and with other filters."""
+        entries = every_entry(busy.store())
+        place = entries[len(entries) // 2].sequence
+        later = [entry for entry in entries if entry.sequence > place]
+        query = AuditQuery(after_sequence=place)
+
+        assert busy.store().audit_page(query, top=LARGEST_PAGE).value == later
+        assert busy.store().audit_count(query) == len(later) > 1
+        newest = AuditQuery(after_sequence=place, newest_first=True, actor="grace")
+        assert (
+            busy.store().audit_page(newest, top=1).value
+            == [entry for entry in later[::-1] if entry.actor.display_name == "Grace 100%"][:1]
+        )
+        assert busy.store().audit_page(AuditQuery(after_sequence=len(entries) - 1), top=1).value == []
+
     def test_an_unknown_request_has_no_history(self, world: World) -> None:
         """The history of what is not there is empty."""
         assert world.store().history(UNKNOWN_ID) == []

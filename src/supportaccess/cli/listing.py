@@ -43,12 +43,19 @@ class Listing(Generic[R]):
         self._cut = False
         self.printed = 0
 
-    def print_by(self, printer: Printer, *, sort: Callable[[Iterator[R]], list[R]] | None = None) -> None:
+    def print_by(
+        self,
+        printer: Printer,
+        *,
+        sort: Callable[[Iterator[R]], list[R]] | None = None,
+        shaped: Callable[[R], msgspec.Struct] = lambda row: row,
+    ) -> None:
         """Print the rows, and say what was left out.
 
-        `sort` takes every row, however many, and returns them in an order that no store has.
+        `sort` takes every row, however many, and returns them in an order that no store has; `shaped` makes of each
+        row what is printed.
         """
-        rows = self._first() if sort is None else self._sorted(sort)
+        rows = map(shaped, self._first() if sort is None else self._sorted(sort))
         first = next(rows, None)
         # Nothing at all rather than an empty list: that would say that there is nothing.
         if first is not None or not self._tenants.all_failed:

@@ -29,6 +29,7 @@ _SHOWN = 80
 Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT, pattern="^[^\\x00]*$")]
 TenantId = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 Top = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PAGE)]
+Place = Annotated[int, msgspec.Meta(ge=0, le=999_999_999)]
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -98,6 +99,7 @@ class AuditFilters(Query, frozen=True, kw_only=True):
     actor: Text | None = None
     since: Moment | None = None
     until: Moment | None = None
+    after_sequence: Place | None = None
 
     def wanted(self, order: AuditOrder = AuditOrder.OLDEST) -> AuditQuery:
         """Return it as the store is asked."""
@@ -107,6 +109,7 @@ class AuditFilters(Query, frozen=True, kw_only=True):
             actor=self.actor,
             since=self.since,
             until=self.until,
+            after_sequence=self.after_sequence,
             newest_first=order is AuditOrder.NEWEST,
         )
 

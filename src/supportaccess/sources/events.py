@@ -19,6 +19,8 @@ from supportaccess.sources.support_request_ids import find_support_request_id
 
 SERVICE = "Core Directory"
 CATEGORY = "MicrosoftSupportAccessManagement"
+OWN_SERVICE = "supportaccess"
+"""The service in entries of this program's own log (`audit log --shape directoryAudit`)."""
 
 _ACTIVITIES = {activity.casefold(): activity.value for activity in ENTRA_ACTIVITIES}
 _SERVICE, _CATEGORY = SERVICE.casefold(), CATEGORY.casefold()
@@ -95,9 +97,15 @@ def read_event(audit: Fields, raw: str, reading: Reading) -> SourceEvent | None:
 
 
 def _recognised(audit: Fields, reading: Reading) -> bool | None:
-    """Tell whether the event is a step of a support access request; None if it has nothing to do with one."""
+    """Tell whether the event is a step of a support access request; None if it has nothing to do with one.
+
+    An entry of this program's own log is none of a provider's record, whatever its category says.
+    """
+    service = _folded(text(audit, "loggedByService"))
+    if service == OWN_SERVICE:
+        return None
     category = _folded(text(audit, "category"))
-    of_service = _folded(text(audit, "loggedByService")) == _SERVICE
+    of_service = service == _SERVICE
     is_step = _folded(text(audit, "activityDisplayName")) in _ACTIVITIES
     in_category = category == _CATEGORY
     if of_service and is_step:

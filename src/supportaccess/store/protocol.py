@@ -49,13 +49,17 @@ class RequestQuery(Struct, frozen=True, kw_only=True):
 
 
 class AuditQuery(Struct, frozen=True, kw_only=True):
-    """Which audit entries. `actor` is looked for in the actor's display name and object ID."""
+    """Which audit entries. `actor` is looked for in the actor's display name and object ID.
+
+    `after_sequence` leaves out the entry of that place in the log and all before it.
+    """
 
     access_request_ids: frozenset[str] = frozenset()
     activities: frozenset[Activity] = frozenset()
     actor: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    after_sequence: int | None = None
     newest_first: bool = False
 
 

@@ -1,6 +1,6 @@
 """`supportaccess audit`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated
 
 import typer
@@ -9,17 +9,20 @@ from msgspec.structs import replace
 from supportaccess.cli import options
 from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
+from supportaccess.cli.following import Following
 from supportaccess.cli.group import examples
 from supportaccess.cli.ids import resolve
 from supportaccess.cli.listing import Listing, Question
 from supportaccess.cli.meant import meant
 from supportaccess.cli.output.colour import Colour
-from supportaccess.cli.output.fields import AUDIT_ENTRIES, AUDIT_ENTRIES_OF_TENANTS, Layout
+from supportaccess.cli.output.fields import AUDIT_ENTRIES_OF_TENANTS, Layout
 from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.shapes import Shape, shape_of
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.tenants import Tenants
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.errors import InvalidInput, NotFound
+from supportaccess.domain.outcomes import Outcome, activities_with
 from supportaccess.store.protocol import AuditQuery, RequestStore, Verification
 
 _MOST_TOLD = 20
@@ -32,6 +35,8 @@ VERIFICATION = Layout(Verification, ("entries", "accessRequests", "sourceEvents"
      "supportaccess audit log --activity 'Request approved' --since 2026-01-01 --all -o csv"),
     ("Everything about one request", "supportaccess audit log --request 3f2a"),
     ("What happened since yesterday in all tenants, side by side", "supportaccess audit log --all-tenants --since 1d"),
+    ("What happens from now on, a line each", "supportaccess audit log --since 0s --follow -o jsonl"),
+    ("For a SIEM", "supportaccess audit log --since 1d --all --shape ocsf -o jsonl"),
 )  # fmt: skip
 def log(
     ctx: typer.Context,
@@ -42,34 +47,62 @@ def log(
     ] = None,
     actor: Annotated[str | None, typer.Option("--actor", metavar="TEXT", help="Text in who did it.")] = None,
     request: Annotated[str | None, typer.Option("--request", metavar="ID", help="Of one access request.")] = None,
+    outcome: Annotated[
+        list[Outcome] | None,
+        typer.Option("--outcome", metavar="OUTCOME", help=f"{', '.join(Outcome)}; may repeat.", show_default=False),
+    ] = None,
     limit: options.Limit = None,
     everything: options.All = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Then go on with new entries as they come, until Ctrl-C.")
+    ] = False,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Instead of the newest first.")] = False,
     tenant: options.Tenants = None,
     all_tenants: options.AllTenants = False,
     output: options.Output = None,
     columns: options.Columns = None,
     query: options.Query = None,
+    shape: Annotated[
+        Shape, typer.Option("--shape", metavar="SHAPE", help=f"Of each entry: {', '.join(Shape)}.")
+    ] = Shape.ENTRY,
     fail_if_any: Annotated[bool, typer.Option("--fail-if-any", help="Exit with 10 when anything matches.")] = False,
 ) -> int:
-    """List the entries of a tenant's audit log, or of several tenants' merged by time, the newest first."""
+    """List the entries of a tenant's audit log, or of several tenants' merged by time, the newest first.
+
+    With --follow the oldest come first. The shape directoryAudit is that of Microsoft Graph, for what reads Entra's
+    audit log; ocsf is for a SIEM.
+    """
     context: Context = ctx.obj
     now = context.clock()
     several = all_tenants or len(tenant or ()) > 1
-    layout = AUDIT_ENTRIES_OF_TENANTS if several else AUDIT_ENTRIES
+    layout, shaped = shape_of(shape)
+    if several and shape is Shape.ENTRY:
+        layout = AUDIT_ENTRIES_OF_TENANTS
     printer = context.printer(layout, output=output, columns=columns, query=query)
     most = options.most_of(limit, everything=everything)
+    activities = _activities(activity or (), outcome or ())
     asked = AuditQuery(
-        activities=frozenset(_activity(name) for name in activity or ()),
+        activities=activities or frozenset(),
         actor=options.given("--actor", actor),
         since=options.moment(since, now),
         until=options.moment(until, now),
         newest_first=not oldest_first,
     )
+    if follow and (fail_if_any or oldest_first or several):
+        raise InvalidInput("--follow is of one tenant and without an end, the oldest first: leave the other option out")
+    if activities is not None and not activities:
+        context.streams.note("No activity has that outcome.")
+        return ExitCode.DONE
     tenants = Tenants(context, tenant, every=all_tenants)
     ids = None if request is None else _ids_of_each(tenants, request)
+    if follow:
+        (one,) = tenants
+        of_one = asked if ids is None else replace(asked, access_request_ids=ids[one.store.tenant_id])
+        following = Following(one.store, of_one, most, context.streams)
+        printer.print_each(list(map(shaped, following.first())), map(shaped, following.rest()))
+        return ExitCode.DONE
     listing = Listing(context, tenants, _question(asked, ids), most)
-    listing.print_by(printer)
+    listing.print_by(printer, shaped=shaped)
     if not listing.printed and not tenants.have_failed:
         names = ", ".join(each.store.tenant_id for each in tenants)
         context.streams.note(f"No entry matches in the audit log of tenant {names}.")
@@ -154,6 +187,15 @@ def _ids_or_unknown(store: RequestStore, text: str) -> frozenset[str] | NotFound
         return error
     earlier = (entry.access_request_id for entry in store.history(record.id))
     return frozenset({record.id, *(each for each in earlier if each is not None)})
+
+
+def _activities(names: Collection[str], outcomes: Collection[Outcome]) -> frozenset[Activity] | None:
+    """Return the activities to look for; None for all of them, and none where nothing has such an outcome."""
+    named = frozenset(map(_activity, names)) if names else None
+    if not outcomes:
+        return named
+    with_outcome = frozenset[Activity]().union(*map(activities_with, outcomes))
+    return with_outcome if named is None else named & with_outcome
 
 
 def _activity(name: str) -> Activity:

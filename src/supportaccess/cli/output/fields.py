@@ -1,7 +1,7 @@
 """The columns of a listing, by the JSON names of the record's own fields."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -122,6 +122,8 @@ def _walk(kind: type[msgspec.Struct], prefix: str) -> Iterator[str]:
     for field in msgspec.structs.fields(kind):
         name = prefix + field.encode_name
         yield name
+        if get_origin(field.type) in {list, tuple}:
+            continue  # of many there is no one column
         for part in get_args(field.type) or (field.type,):
             if isinstance(part, type) and issubclass(part, msgspec.Struct):
                 yield from _walk(part, f"{name}.")

@@ -1,7 +1,7 @@
 """Aligned columns, written as the rows come: for listings too long for Rich, in which IDs stand whole."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from typing import Any
 
 from supportaccess.cli.output.colour import Colour, paint
@@ -13,12 +13,18 @@ _LONGEST_TEXT = 40
 _GAP = "  "
 
 
-def plain_table(view: View, rows: Iterable[Any], look: Look, *, colour: bool) -> Iterator[bytes]:
-    """Yield a heading and a line for each row; the first rows set the widths of the columns."""
+def plain_table(
+    view: View, rows: Iterable[Any], look: Look, *, colour: bool, measured: int = _MEASURED, least: Sequence[int] = ()
+) -> Iterator[bytes]:
+    """Yield a heading and a line for each row.
+
+    The first rows, as many as are `measured`, set the widths of the columns, and no column is narrower than `least`.
+    """
     cells = (_ready(view, view.cells(row, look)) for row in rows)
-    first = list(islice(cells, _MEASURED))
+    first = list(islice(cells, measured))
     titles: list[Cell] = [(heading.title, Colour.BOLD) for heading in view.headings]
     widths = [max(display_width(text) for text, _ in column) for column in zip(titles, *first, strict=True)]
+    widths = [max(pair) for pair in zip_longest(widths, least, fillvalue=0)]
     for line in chain([titles], first, cells):
         yield _line(line, widths, colour=colour)
 

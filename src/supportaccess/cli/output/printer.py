@@ -73,6 +73,18 @@ class Printer:
         else:
             self._streams.write_all(self._parts(iter(records)))
 
+    def print_each(self, first: Sequence[msgspec.Struct], following: Iterable[msgspec.Struct]) -> None:
+        """Write the first records and then each one the moment it comes, without an end.
+
+        Raises InvalidInput for a format that is nothing without its end.
+        """
+        if self.format is Format.JSON or self._query is not None:
+            wanted = "--query" if self._query is not None else "-o json"
+            raise InvalidInput(f"{wanted} needs all records, and here they do not end", hint="Use -o jsonl.")
+        records = chain(first, following)
+        parts = self._growing_table(first, records) if self.format is Format.TABLE else self._parts(records)
+        self._streams.write_each(parts)
+
     def print_one(self, record: msgspec.Struct) -> None:
         """Write a single record: in JSON and YAML itself, not a list of one; in TSV a line a field, with its name."""
         if self._query is not None:
@@ -148,6 +160,14 @@ class Printer:
         }
         view = None if self._columns else known.get(self._layout)
         return view or views.columns_view(self._columns or self._layout.columns)
+
+    def _growing_table(self, first: Sequence[msgspec.Struct], records: Iterator[msgspec.Struct]) -> Iterator[bytes]:
+        from supportaccess.cli.output.plain_table import plain_table
+        from supportaccess.cli.output.views import Look, usual_widths
+
+        view, look = self._view(), Look(self._now, self._aliases)
+        least = usual_widths(view)
+        return plain_table(view, records, look, colour=self._streams.colour, measured=len(first), least=least)
 
     def _table(self, view: "View", rows: Iterator[Any]) -> Iterator[bytes]:
         from supportaccess.cli.output.views import Look

@@ -5,11 +5,13 @@ and the system.
 """
 
 import os
+import select
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from errno import EAGAIN, EBADF, EINVAL, EIO, EPIPE, ESHUTDOWN
+from time import sleep
 from typing import BinaryIO, Self, TextIO
 
 from supportaccess.cli.output.colour import Colour, paint, wants_colour
@@ -51,6 +53,15 @@ class _Sink:
             with suppress(OSError):
                 return os.get_terminal_size(self._stream.fileno()).columns
         return 0
+
+    def wait_for_end(self, seconds: float) -> bool:
+        """Wait, and say whether the other end was closed; where the system cannot tell, the next write will."""
+        if self._stream is None or not hasattr(select, "poll"):
+            sleep(seconds)
+            return False
+        poll = select.poll()
+        poll.register(self._stream.fileno(), 0)
+        return bool(poll.poll(seconds * 1000))
 
     def give_up(self) -> None:
         """Write no more. The descriptor then leads nowhere, so that Python's own last flush cannot fail on it."""
@@ -138,6 +149,21 @@ class Streams:
                         return
         finally:
             self.write(batch)
+
+    def write_each(self, parts: Iterable[bytes]) -> None:
+        """Write and hand on each part the moment it comes; stops taking them when the reader is gone."""
+        for part in parts:
+            self.write(part)
+            self.flush()
+            if self.out_closed:
+                return
+
+    def wait(self, seconds: float) -> bool:
+        """Let the time pass, or less of it if the reader goes away meanwhile; say whether there still is one."""
+        if not self.out_closed and self._out.wait_for_end(seconds):
+            self._out.give_up()
+            self.out_closed = True
+        return not self.out_closed
 
     def flush(self) -> None:
         """Hand on what was written so far."""

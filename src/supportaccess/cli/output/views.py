@@ -10,10 +10,12 @@ import msgspec
 from supportaccess.cli.output.ages import age, duration, local_time
 from supportaccess.cli.output.colour import Colour
 from supportaccess.cli.output.fields import cell_text, picker
-from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.records import AccessRequest, Actor, Status
 
 _SHORT = 8
+_WHOLE = 36
+_LONGEST_TIME = len(local_time(datetime(2026, 1, 1, tzinfo=UTC)))
 _UNKNOWN = "-"
 
 Cell = tuple[str, Colour | None]
@@ -87,6 +89,12 @@ def values_view(header: Sequence[str]) -> View:
     return View(_headings(header), lambda _: None, lambda row, _: [(cell_text(value), None) for value in row])
 
 
+def usual_widths(view: View) -> list[int]:
+    """Return how wide the columns are before the rows are known: IDs and times have their place."""
+    usual = {"SEQ": 6, "TIME": _LONGEST_TIME, "ACTIVITY": max(map(len, Activity)), "BY": 16, "STATUS": 9, "REASON": 0}
+    return [usual.get(heading.title, _WHOLE if heading.floor is None else heading.floor) for heading in view.headings]
+
+
 def status_colour(status: Status) -> Colour:
     """Return the colour of a status."""
     return STATUS_COLOURS.get(status, Colour.DIM)
@@ -100,8 +108,7 @@ def _alike(one: str, other: str) -> int:
 
 def _headings(names: Sequence[str]) -> list[Heading]:
     # Wide enough for every time, status and number; only long texts are cut.
-    longest_time = len(local_time(datetime(2026, 1, 1, tzinfo=UTC)))
-    return [Heading(name, None if name.endswith(("id", "Id")) else longest_time) for name in names]
+    return [Heading(name, None if name.endswith(("id", "Id")) else _LONGEST_TIME) for name in names]
 
 
 def _request_cells(request: AccessRequest, look: Look) -> list[Cell]:

@@ -43,6 +43,7 @@ def audit_filters_of(query: AuditQuery) -> Parameters:
         *_each("activity", query.activities),
         *_given("actor", query.actor or None),
         *_period(query.since, query.until),
+        *_given("afterSequence", None if query.after_sequence is None else str(query.after_sequence)),
     ]
 
 

@@ -178,4 +178,7 @@ def _conditions(query: AuditQuery, cursor: str | None) -> tuple[list[str], dict[
     if query.until is not None:
         conditions.append("at < :until")
         parameters["until"] = to_microseconds(query.until)
+    if query.after_sequence is not None:
+        conditions.append("sequence > :after_sequence")
+        parameters["after_sequence"] = query.after_sequence
     return conditions, parameters
