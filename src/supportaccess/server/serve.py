@@ -26,8 +26,9 @@ from uvicorn.supervisors import Multiprocess
 
 from supportaccess import __version__
 from supportaccess.domain.errors import StoreUnavailable, SupportAccessError
-from supportaccess.server import checks, logs, tls
+from supportaccess.server import checks, logs
 from supportaccess.server.database import open_engine
+from supportaccess.server.handshakes import TlsConfig
 from supportaccess.server.limits import make_table
 from supportaccess.server.metrics import FOLDER_VARIABLE
 from supportaccess.server.settings import ListenSettings, ServerSettings
@@ -73,7 +74,8 @@ def _config(settings: ServerSettings, folder: Path) -> LimitedConfig:
     if listen.workers > 1:
         table = folder / "limits"
         make_table(table)
-    return LimitedConfig(
+    make = partial(TlsConfig, listen=listen) if listen.certificate else LimitedConfig
+    return make(
         partial(_make_application, settings, table),
         limits,
         factory=True,
@@ -88,7 +90,6 @@ def _config(settings: ServerSettings, folder: Path) -> LimitedConfig:
         timeout_worker_healthcheck=SECONDS_TO_ANSWER,
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.stop_seconds,
-        ssl_context_factory=partial(tls.context, listen) if listen.certificate else None,
     )
 
 
@@ -167,7 +168,7 @@ def _run_alone(settings: ServerSettings, config: LimitedConfig, listener: socket
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: _load_certificate_again(settings, config))
+        signal.signal(signal.SIGHUP, lambda *_: _load_certificate_again(config))
     _tell(settings, listener)
     try:
         server.run([listener])
@@ -175,11 +176,11 @@ def _run_alone(settings: ServerSettings, config: LimitedConfig, listener: socket
         raise _not_started() from None
 
 
-def _load_certificate_again(settings: ServerSettings, config: LimitedConfig) -> None:
-    if config.ssl is None:
+def _load_certificate_again(config: LimitedConfig) -> None:
+    if not isinstance(config, TlsConfig) or not config.loaded:
         return
     try:
-        tls.load(config.ssl, settings.listen)
+        config.load_certificate_again()
     except SupportAccessError as error:
         logs.event("certificateRefused", level=logging.ERROR, message=error.message)
     else:

@@ -31,7 +31,7 @@ class LimitedConfig(Config):
     """uvicorn's settings with our limits beside them."""
 
     def __init__(self, app: Callable[..., Any], limits: LimitSettings, **options: Any) -> None:
-        super().__init__(app, http=LimitedProtocol, ws="none", **options)
+        super().__init__(app, **{"http": LimitedProtocol, "ws": "none", **options})
         self.limits = limits
 
 

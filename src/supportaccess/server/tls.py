@@ -5,7 +5,6 @@ import ssl
 import stat
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.server.settings import ListenSettings
@@ -13,8 +12,8 @@ from supportaccess.server.settings import ListenSettings
 _OTHERS = stat.S_IRWXO | stat.S_IRWXG
 
 
-def context(listen: ListenSettings, *_: Any) -> ssl.SSLContext:
-    """Return what TLS 1.2 and newer is spoken with. uvicorn adds arguments that are not needed.
+def context(listen: ListenSettings) -> ssl.SSLContext:
+    """Return what TLS 1.2 and newer is spoken with.
 
     Raises StoreRefused for files that cannot be read, do not fit each other, or let others read the key.
     """
