@@ -13,6 +13,7 @@ from supportaccess.cli.output.formats import Format
 from supportaccess.domain import errors
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.errors import SupportAccessError
+from supportaccess.domain.events import Event, What
 from supportaccess.domain.records import AccessRequest
 from supportaccess.network.trust import VARIABLES
 
@@ -64,6 +65,13 @@ def test_exit_codes() -> None:
 def test_fields(heading: str, kind: type[AccessRequest | AuditEntry]) -> None:
     """The page has every field, in the order of the record, and no other."""
     assert list(table(heading)) == names_of(kind)
+
+
+def test_fields_of_an_event() -> None:
+    """The page has every field of an event, in its order, and every value of `what`."""
+    assert list(table("Fields of an event")) == [name for name in names_of(Event) if "." not in name]
+    section = PAGE.partition("## Fields of an event")[2].partition("## Error codes")[0]
+    assert set(What) <= set(re.findall(r"`(\w+)`", section.rpartition("|")[2]))
 
 
 def test_error_codes() -> None:

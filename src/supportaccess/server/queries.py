@@ -122,6 +122,13 @@ class AuditListQuery(AuditFilters, frozen=True, kw_only=True):
     skip_token: str | None = None
 
 
+class EventQuery(Query, frozen=True, kw_only=True):
+    """Where in the audit log to go on, and how many events to return."""
+
+    after: Place | None = None
+    top: Top = 100
+
+
 class ImportQuery(Query, frozen=True, kw_only=True):
     """How source events are taken. A dry run keeps nothing."""
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from supportaccess.domain.audit import Activity, AuditEntry
+from supportaccess.domain.events import Event
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Status, Struct
@@ -75,6 +76,17 @@ class AuditPage(Struct, frozen=True, kw_only=True):
 
     value: list[AuditEntry]
     next: str | None = None
+
+
+class EventPage(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """What happened from a place in the audit log on, and the place of what happens `next`.
+
+    There is more to be had at once while `next` is below the log's `size`.
+    """
+
+    value: list[Event]
+    next: int
+    size: int
 
 
 class LogHead(Struct, frozen=True, kw_only=True):
@@ -156,6 +168,13 @@ class RequestStore(Protocol):
 
         A beginning has at least 4 characters; the earlier ID of a mirror finds it too. Of one support request, open
         requests come first, then the latest. Raises Forbidden.
+        """
+        ...
+
+    def events(self, *, after: int | None, top: int) -> EventPage:
+        """Return up to `top` (at most LARGEST_PAGE) events, from the place `after` of the audit log on.
+
+        Without a place there are none: `next` is where the next ones will be. Raises Forbidden.
         """
         ...
 

@@ -44,6 +44,7 @@ EXPECTED = {
     "GET /v1/access-requests": Expected(READ),
     "GET /v1/access-requests/count": Expected(READ),
     "GET /v1/access-requests/find": Expected(READ, query="?text=abcd"),
+    "GET /v1/access-requests/events": Expected(READ),
     "GET /v1/access-requests/{request_id}": Expected(READ),
     "GET /v1/access-requests/{request_id}/history": Expected(READ, elsewhere=200),
     "GET /v1/access-requests/{request_id}/source-events": Expected(READ, elsewhere=200),

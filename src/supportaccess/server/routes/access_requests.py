@@ -7,7 +7,8 @@ import msgspec
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest
 from supportaccess.server.operations import Call, route
-from supportaccess.server.queries import FindQuery, RequestCountQuery, RequestListQuery, read_pairs
+from supportaccess.server.queries import EventQuery, FindQuery, RequestCountQuery, RequestListQuery, read_pairs
+from supportaccess.store.protocol import EventPage
 from supportaccess.store.wire import (
     ApproveBody,
     AuditList,
@@ -42,6 +43,12 @@ async def count(call: Call, query: RequestCountQuery) -> Count:
 async def find(call: Call, query: FindQuery) -> RequestList:
     """Return the requests whose ID begins with the text (4 characters or more), or whose support request ID it is."""
     return RequestList(value=await call.read(lambda store: store.find(query.text, top=query.top)))
+
+
+@route("GET", f"{_ALL}/events", "Follow what happens to access requests", permission=Permission.READ_REQUESTS)
+async def events(call: Call, query: EventQuery) -> EventPage:
+    """Return what happened from a place in the audit log on; without a place, nothing but where that now is."""
+    return await call.read(lambda store: store.events(after=query.after, top=query.top))
 
 
 @route("GET", _ONE, "Get an access request", permission=Permission.READ_REQUESTS)
@@ -133,6 +140,7 @@ ROUTES = (
     page,
     count,
     find,
+    events,
     get,
     history,
     source_events,

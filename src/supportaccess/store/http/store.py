@@ -36,6 +36,7 @@ from supportaccess.store.http.transport import Answer
 from supportaccess.store.protocol import (
     AuditPage,
     AuditQuery,
+    EventPage,
     Imported,
     LogHead,
     Page,
@@ -96,6 +97,11 @@ class HttpStore:
         """Return the requests that a prefix of an ID or a support request ID names."""
         path = _path("/v1/access-requests/find", [("text", text), ("top", str(top))])
         return self._get(path, wire.RequestList).value
+
+    def events(self, *, after: int | None, top: int) -> EventPage:
+        """Return what happened from a place in the audit log on."""
+        place = [] if after is None else [("after", str(after))]
+        return self._get(_path("/v1/access-requests/events", [*place, ("top", str(top))]), EventPage)
 
     def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
         """Create a request."""

@@ -19,6 +19,7 @@ from supportaccess.store.protocol import (
     SHORTEST_PREFIX,
     AuditPage,
     AuditQuery,
+    EventPage,
     Imported,
     LogHead,
     Page,
@@ -141,6 +142,14 @@ class SqlStore:
             if not rows and len(text) >= SHORTEST_PREFIX:
                 rows = session.all(_FIND_EARLIER_ID, parameters)
         return [due.as_of(record_from(row), now) for row in rows[:top]]
+
+    def events(self, *, after: int | None, top: int) -> EventPage:
+        """Return what happened from a place in the audit log on."""
+        from supportaccess.store.sql.feed import read_events
+
+        self._caller.require(Permission.READ_REQUESTS)
+        with self._engine.reading([self.tenant_id]) as session:
+            return read_events(session, self.tenant_id, after, _checked(top), self._clock())
 
     def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
         """Create a request."""
