@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 _DAY = timedelta(days=1)
@@ -39,6 +40,42 @@ def certificate_for_loopback(folder: Path) -> ServerCertificate:
     made.key.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
+    return made
+
+
+@dataclass(frozen=True)
+class ClientCertificate:
+    """Files with which an application proves itself: the certificate, both in one file, and both with a passphrase."""
+
+    certificate: Path
+    pem: Path
+    pfx: Path
+    passphrase: str
+
+
+def client_certificate(folder: Path) -> ClientCertificate:
+    """Make a certificate with an RSA key, signed by itself, as an application registration takes it."""
+    key, name, now = (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048),
+        _named("pipeline"),
+        datetime.now(UTC),
+    )
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - _DAY, now + _DAY)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    made = ClientCertificate(folder / "pipeline.pem", folder / "both.pem", folder / "both.pfx", "only for tests")
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    pkcs8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    protection = serialization.BestAvailableEncryption(made.passphrase.encode())
+    made.certificate.write_bytes(pem)
+    for path, content in (
+        (made.pem, key.private_bytes(*pkcs8) + pem),
+        (made.pfx, pkcs12.serialize_key_and_certificates(b"pipeline", key, certificate, None, protection)),
+    ):
+        path.touch(mode=0o600)
+        path.write_bytes(content)
     return made
 
 

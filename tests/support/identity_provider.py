@@ -1,44 +1,52 @@
 """The identity provider of the tests as a child process: tests/identity-provider, on Node.js."""
 
-import hashlib
 import json
-import shutil
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urljoin
 
 import pytest
 import requests
-from filelock import FileLock
-from tests.support.certificates import certificate_for_loopback
-from tests.support.issuer import API, CLIENT, DAEMON, SCOPE
+from tests.support.certificates import ClientCertificate, certificate_for_loopback, client_certificate
+from tests.support.issuer import API, CERTIFIED, CLIENT, DAEMON, FEDERATED, SCOPE
+from tests.support.node import install
+from tests.support.pages import Reader
 from tests.support.people import FOREIGN, HOME, RESOURCE
-from tests.support.requirements import require
 
 PROGRAM = Path(__file__).parents[1] / "identity-provider"
 AS_ASKED = "urn:supportaccess:tests:as-asked"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 SECONDS = 30
 
 DAEMON_SECRET = "only for tests"  # noqa: S105  a secret of nothing: it is made up here and known to the tests alone
-DAEMON_ROLES = ("AccessRequests.Raise",)
+APPLICATION_ROLES = ("AccessRequests.Read", "AccessRequests.Decide", "AccessRequests.Raise")
+ADA, OTTO, NORA, HAL = (f"{name}@contoso.example" for name in ("ada", "otto", "nora", "hal"))
 PEOPLE = {
-    "ada@contoso.example": {"name": "Ada Administrator", "roles": ["AccessRequests.Read", "AccessRequests.Decide"]},
-    "otto@contoso.example": {"name": "Otto Auditor", "roles": ["AccessRequests.Read", "AuditEvents.Read"]},
+    ADA: {"name": "Ada Administrator", "roles": ["AccessRequests.Read", "AccessRequests.Decide"]},
+    OTTO: {"name": "Otto Auditor", "roles": ["AccessRequests.Read", "AuditEvents.Read"]},
+    NORA: {"name": "Nora Newcomer"},
+    HAL: {"name": "Hal Halfway", "roles": ["AccessRequests.Read", "AccessRequests.Decide"], "tenants": [HOME]},
 }
+"""Who can sign in, with any password: Nora holds no role, Hal is in the home tenant alone."""
 
 
 class IdentityProvider:
-    """A running identity provider. `authority` is its base URL, without a tenant; `ca_file` is whom to trust for it."""
+    """A running identity provider. `authority` is its base URL, without a tenant; `ca_file` is whom to trust for it.
 
-    def __init__(self, port: int, ca_file: Path) -> None:
+    `certificate` is what the application CERTIFIED proves itself with.
+    """
+
+    def __init__(
+        self, process: "subprocess.Popen[str]", port: int, ca_file: Path, certificate: ClientCertificate
+    ) -> None:
         self.authority = f"https://localhost:{port}"
         self.ca_file = ca_file
+        self.certificate = certificate
+        self._process = process
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy or a CA bundle of the environment is not for loopback
         self._session.verify = str(ca_file)
@@ -96,41 +104,49 @@ class IdentityProvider:
 
     def enter_code(self, verification_uri: str, user_code: str, login: str) -> str:
         """Do what a person does in a browser to let a device sign in, and return the page that they end on."""
-        browser = requests.Session()
-        browser.trust_env = False
-        browser.verify = str(self.ca_file)
-        page = browser.get(verification_uri, timeout=SECONDS)
+        reader = Reader(verification_uri, self.ca_file)
         confirmed: dict[str, str] = {}
         for filled in ({"user_code": user_code}, confirmed, {"login": login, "password": "any"}, confirmed):
-            form = _Form(page)
-            page = browser.post(form.action, data={**form.fields, **filled}, timeout=SECONDS)
-            page.raise_for_status()
-        return page.text
+            reader.fill(**filled)
+        return reader.page.text
 
+    @contextmanager
+    def behaving(self, tenant_id: str, **behaviour: object) -> Iterator[None]:
+        """Let a tenant behave otherwise while the block runs: tenant.mjs says how it can."""
+        self._order(tenant_id, behaviour=behaviour)
+        try:
+            yield
+        finally:
+            self._order(tenant_id, behaviour={})
 
-class _Form(HTMLParser):
-    """The form of a page: where it goes, and its fields."""
+    def revoke_refresh_tokens(self, tenant_id: str) -> None:
+        """Take back all refresh tokens of a tenant, as a new password or an administrator does."""
+        self._order(tenant_id, refreshTokens="revoke")
 
-    def __init__(self, page: requests.Response) -> None:
-        super().__init__()
-        self.action = ""
-        self.fields: dict[str, str] = {}
-        self._page = page
-        self.feed(page.text)
+    def expire_refresh_tokens(self, tenant_id: str) -> None:
+        """Let all refresh tokens of a tenant have ended."""
+        self._order(tenant_id, refreshTokens="expire")
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag == "form":
-            self.action = urljoin(self._page.url, found["action"])
-        elif tag == "input" and found.get("name"):
-            self.fields[str(found["name"])] = found.get("value") or ""
+    def trust(self, tenant_id: str, issuer: str, subject: str, keys: Sequence[object]) -> None:
+        """Let the assertions of another issuer about a subject stand for the proof of FEDERATED, and no others."""
+        trusted = {"clientId": FEDERATED, "issuer": issuer, "subject": subject, "keys": list(keys)}
+        self._order(tenant_id, trust=[trusted])
+
+    def _order(self, tenant_id: str, **order: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"tenant": tenant_id, **order}) + "\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "{}\n"
 
 
 @contextmanager
-def running(folder: Path, tenants: Sequence[str] = (HOME, RESOURCE, FOREIGN)) -> Iterator[IdentityProvider]:
-    """Run an identity provider with its certificate in a folder."""
-    _install()
-    certificate = certificate_for_loopback(folder)
+def running(
+    folder: Path, tenants: Sequence[str] = (HOME, RESOURCE, FOREIGN), *, skew: int = 0
+) -> Iterator[IdentityProvider]:
+    """Run an identity provider with its certificate in a folder. Its clock is `skew` seconds ahead."""
+    install(PROGRAM)
+    certificate, proof = certificate_for_loopback(folder), client_certificate(folder)
     settings = {
         "certificate": str(certificate.certificate),
         "key": str(certificate.key),
@@ -138,8 +154,13 @@ def running(folder: Path, tenants: Sequence[str] = (HOME, RESOURCE, FOREIGN)) ->
         "audience": API,
         "scope": SCOPE,
         "publicClient": CLIENT,
-        "daemon": {"clientId": DAEMON, "secret": DAEMON_SECRET, "roles": DAEMON_ROLES},
+        "applications": [
+            {"clientId": DAEMON, "secret": DAEMON_SECRET, "roles": APPLICATION_ROLES},
+            {"clientId": CERTIFIED, "certificate": str(proof.certificate), "roles": APPLICATION_ROLES},
+            {"clientId": FEDERATED, "federated": EXCHANGE_AUDIENCE, "roles": APPLICATION_ROLES},
+        ],
         "people": PEOPLE,
+        "skew": skew,
     }
     log = folder / "identity-provider.log"
     with (
@@ -157,7 +178,7 @@ def running(folder: Path, tenants: Sequence[str] = (HOME, RESOURCE, FOREIGN)) ->
         port = process.stdout.readline().strip()
         assert port.isdigit(), log.read_text()
         try:
-            yield IdentityProvider(int(port), certificate.authority)
+            yield IdentityProvider(process, int(port), certificate.authority, proof)
         finally:
             process.stdin.close()  # at which it ends
 
@@ -172,31 +193,3 @@ def identity_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iden
 def object_id(name: str) -> str:
     """Return an object ID for somebody, the same each time."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
-
-
-def _install() -> None:
-    """Install what the lockfile says, unless that was done before. Several test processes may come here at once."""
-    require(_node_is_new_enough() and shutil.which("npm"), "Node.js 20.16 or newer with npm on the PATH")
-    locked = hashlib.sha256((PROGRAM / "package-lock.json").read_bytes()).hexdigest()
-    modules = PROGRAM / "node_modules"
-    stamp = modules / ".installed"
-    with FileLock(PROGRAM / ".install.lock"):
-        if stamp.exists() and stamp.read_text() == locked:
-            return
-        done = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=PROGRAM,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        require(done.returncode == 0, f"the npm registry: npm ci failed with {done.stderr[-500:]}")
-        stamp.write_text(locked)
-
-
-def _node_is_new_enough() -> bool:
-    """Tell whether Node.js has what oidc-provider 9 calls."""
-    if shutil.which("node") is None:
-        return False
-    return subprocess.run(["node", "-e", "process.exit(URL.parse ? 0 : 1)"], check=False).returncode == 0
