@@ -1,7 +1,8 @@
 """Millions of access requests for PostgreSQL, by COPY: what `stores` makes, many times over.
 
-Each row is one of a few thousand that the rules made, with an ID, a support request and moments of its own. There is
-no audit log, and an etag is only as long as a real one: enough for lists, which read neither.
+Each is one of a few thousand that the rules made, with an ID, a support request and moments of its own. They are
+written in the order in which they last changed, which is how the rows of a store lie in its table. There is no audit
+log: enough for lists, which do not read it.
 """
 
 import random
@@ -10,78 +11,55 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 from benchmarks import stores
+from msgspec.structs import replace
 
-from supportaccess.domain.records import AccessRequest
-from supportaccess.store.sql.rows import row_of
+from supportaccess.domain.records import FINAL, AccessRequest, with_etag
+from supportaccess.store.sql.rows import ROW, row_of
 
 _TEMPLATES = 5_000
-_ROWS_AT_ONCE = 1_000
-_LATEST = timedelta(days=1)
-_MICROSECOND = timedelta(microseconds=1)
-_MOMENTS = (
-    "created_at",
-    "decide_by",
-    "decided_at",
-    "starts_at",
-    "expires_at",
-    "ended_at",
-    "updated_at",
-    "listed_at",
-    "urgency",
-)
-_MARK = "%"
+_MIX = stores.Mix(_TEMPLATES, _TEMPLATES * 2 // 100, _TEMPLATES * 3 // 100)
+_LATEST_END = timedelta(days=2)
+_MOMENTS = ("created_at", "decide_by", "decided_at", "starts_at", "expires_at", "ended_at", "updated_at")
 
 
 def fill(conninfo: str, rows: int) -> None:
     """Copy so many requests into the empty store of a database, and let PostgreSQL take its statistics."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        columns = ", ".join(row_of(stores.TENANT, next(stores.records(stores.BUSY))))
-        with connection.cursor().copy(f"COPY access_requests ({columns}) FROM STDIN") as copy:
-            for block in _blocks(rows):
-                copy.write(block)
+        with connection.cursor().copy(f"COPY access_requests ({ROW}) FROM STDIN".encode()) as copy:
+            for record in _records(rows):
+                copy.write_row(tuple(row_of(stores.TENANT, record).values()))
         connection.execute("VACUUM (ANALYZE) access_requests")
         connection.execute("CHECKPOINT")
 
 
-def _blocks(rows: int) -> Iterator[str]:
-    chance = random.Random(rows)
-    mix = stores.Mix(_TEMPLATES, _TEMPLATES * 2 // 100, _TEMPLATES * 3 // 100)
-    templates = [_Template(record) for record in stores.records(mix, datetime.now(UTC))]
-    for start in range(0, rows, _ROWS_AT_ONCE):
-        numbers = range(start, min(start + _ROWS_AT_ONCE, rows))
-        yield "".join(templates[number % _TEMPLATES].line(number, chance) for number in numbers)
+def _records(rows: int) -> Iterator[AccessRequest]:
+    """Yield what ended, evenly over two years, and then what is open."""
+    chance, now = random.Random(rows), datetime.now(UTC)
+    templates = list(stores.records(_MIX, now))
+    final = [record for record in templates if record.status in FINAL]
+    still_open = [record for record in templates if record.status not in FINAL]
+    number_open = rows * len(still_open) // len(templates)
+    number_final = rows - number_open
+    every = (stores.PERIOD - _LATEST_END) / number_final
+    for number in range(number_final):
+        yield _another(chance.choice(final), number, now - _LATEST_END - every * (number_final - number), chance)
+    still_open.sort(key=lambda record: record.updated_at)
+    for number in range(number_open):
+        template = still_open[number * len(still_open) // number_open]
+        moment = template.updated_at + timedelta(microseconds=number)
+        yield _another(template, number_final + number, moment, chance)
 
 
-class _Template:
-    """One request as a line of COPY's text, but for what differs from row to row."""
-
-    def __init__(self, record: AccessRequest) -> None:
-        row = row_of(stores.TENANT, record)
-        own = record.support_request_id or ""
-        self._day = own[:6]
-        self._values = {name: int(str(row[name])) for name in _MOMENTS if row[name] is not None}
-        # Of a final request, urgency is minus its end.
-        self._signs = {name: -1 if self._values[name] < 0 else 1 for name in self._values}
-        given = {name: f"%({name})d" for name in self._values}
-        given |= {"id": "%(id)s", "etag": '"%(etag)s"', "support_request_id": "%(own)s"}
-        self._line = "\t".join(given.get(name) or _escaped(value, own) for name, value in row.items()) + "\n"
-
-    def line(self, number: int, chance: random.Random) -> str:
-        """Return the line of one row: the request, up to a day earlier."""
-        earlier = chance.randrange(_LATEST // _MICROSECOND)
-        drawn = f"{chance.getrandbits(128):032x}"
-        values: dict[str, object] = {name: value - self._signs[name] * earlier for name, value in self._values.items()}
-        values["id"] = f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"
-        values["etag"] = drawn + drawn[:11]
-        values["own"] = f"{self._day}{number:010}"
-        return self._line % values
-
-
-def _escaped(value: object, own: str) -> str:
-    """Return a value as COPY takes it and `%` leaves it, with a mark for the request's own support request."""
-    if value is None:
-        return r"\N"
-    text = str(value)
-    for character, escape in (("\\", r"\\"), ("\n", r"\n"), ("\t", r"\t"), (_MARK, _MARK * 2)):
-        text = text.replace(character, escape)
-    return text.replace(own, "%(own)s")
+def _another(record: AccessRequest, number: int, changed: datetime, chance: random.Random) -> AccessRequest:
+    """Return a request like another one that last changed at a moment."""
+    later = changed - record.updated_at
+    moments = {name: moment + later for name in _MOMENTS if (moment := getattr(record, name)) is not None}
+    drawn = f"{chance.getrandbits(128):032x}"
+    return with_etag(
+        replace(
+            record,
+            id=f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}",
+            support_request_id=f"{moments['created_at']:%y%m%d}{number:010}",
+            **moments,
+        )
+    )

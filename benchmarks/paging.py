@@ -24,7 +24,7 @@ from supportaccess.domain.records import OPEN
 from supportaccess.domain.times import to_microseconds
 from supportaccess.store.postgresql import open_postgresql
 from supportaccess.store.protocol import Order, RequestQuery
-from supportaccess.store.sql.lists import Listing
+from supportaccess.store.sql.lists import Cursor, written
 from supportaccess.store.sql.store import SqlStore
 
 _MOST = 1.5
@@ -67,7 +67,7 @@ class Size:
             query = RequestQuery(support_request_id=chance.choice(self.support_requests))
         if case.after is not None:
             moment = to_microseconds(now - timedelta(days=chance.uniform(*case.days)))
-            cursor = Listing(query, stores.TENANT, now).cursor_at(case.after(moment), _NOBODY)
+            cursor = written(Cursor(query.order, *case.after(moment), _NOBODY))
         begun = time.perf_counter()
         page = self.store.page(query, top=_TOP, cursor=cursor)
         self.seconds.setdefault(case.name, []).append(time.perf_counter() - begun)

@@ -149,7 +149,10 @@ ALTERED = {
         "WHERE sequence = 3"
     ),
     "entry removed": "DELETE FROM audit_events WHERE sequence = 3",
-    "record": "UPDATE access_requests SET engineer_name = 'Mallory' WHERE status = 'approved'",
+    "record": (
+        "UPDATE access_requests SET record = json_set(record, '$.engineer.displayName', 'Mallory') "
+        "WHERE status = 'approved'"
+    ),
     "record removed": "DELETE FROM access_requests WHERE status = 'rejected'",
     "last entries cut off": "DELETE FROM audit_events WHERE sequence >= 5",
 }

@@ -45,9 +45,10 @@ def hostile(home: Home) -> list[str]:
     """Return requests full of hostile text, one of them with a hostile ticket number too."""
     ids = list(hostile_requests(home))
     home.alter(
-        f"UPDATE access_requests SET support_request_id = '\x1b[2J\u202e' || support_request_id WHERE id = '{ids[0]}'",
-        f"UPDATE access_requests SET decided_by = "
-        f'\'{{"kind": "user", "displayName": "\\u001b]0;owned\\u0007\\u009b2J"}}\' WHERE id = \'{ids[1]}\'',
+        "UPDATE access_requests SET record = "
+        f"json_set(record, '$.supportRequestId', '\x1b[2J\u202e' || support_request_id) WHERE id = '{ids[0]}'",
+        "UPDATE access_requests SET record = json_set(record, '$.decidedBy', "
+        f'json(\'{{"kind": "user", "displayName": "\\u001b]0;owned\\u0007\\u009b2J"}}\')) WHERE id = \'{ids[1]}\'',
     )
     return ids
 

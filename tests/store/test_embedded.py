@@ -390,6 +390,8 @@ class TestErrors:
         record = raised(world.store())
         other = opened(path)
         with other.engine.writing(()) as session:
-            session.run("UPDATE access_requests SET title = 'half'", {})
+            session.run("UPDATE access_requests SET record = json_set(record, '$.title', 'half')", {})
             assert world.store().page(RequestQuery(), top=10).value == [record]
-            session.run("UPDATE access_requests SET title = :title", {"title": record.title})
+            session.run(
+                "UPDATE access_requests SET record = json_set(record, '$.title', :title)", {"title": record.title}
+            )

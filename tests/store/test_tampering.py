@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.contract.acts import approved, cross_tenant, new_key, raised, revoke
 from tests.support.events import CREATED, event
@@ -14,8 +15,8 @@ from tests.support.worlds import StoreWorld
 from supportaccess.domain.errors import NotFound, StoreRefused
 from supportaccess.domain.merkle import leaf_hash
 from supportaccess.domain.records import Status
-from supportaccess.store.protocol import AuditQuery, Finding, RequestQuery, Verdict
-from supportaccess.store.sql.rows import _DERIVED_COLUMNS, _RECORD_COLUMNS
+from supportaccess.store.protocol import AuditQuery, Finding, Order, RequestQuery, Verdict
+from supportaccess.store.sql.rows import ROW
 
 Tamper = Callable[[sqlite3.Connection], object]
 LAST = 14
@@ -248,12 +249,24 @@ class TestHead:
 
 
 def columns() -> list[str]:
-    return ["tenant_id", *_RECORD_COLUMNS, *_DERIVED_COLUMNS]
+    return ROW.split(", ")
 
 
 def subject(world: StoreWorld) -> str:
     """Return the ID of a revoked request."""
     return next(record.id for record in world.records(HOME) if record.status is Status.REVOKED)
+
+
+def uses(world: StoreWorld, request_id: str) -> list[Callable[[], object]]:
+    """Return what is done with a record in the course of a day."""
+    store = world.store()
+    return [
+        lambda: store.page(RequestQuery(), top=100),
+        lambda: msgspec.json.decode(msgspec.json.encode(store.page_in_json(RequestQuery(), top=100)[0])),
+        lambda: store.get(request_id),
+        lambda: store.find(request_id, top=5),
+        world.sweep,
+    ]
 
 
 class TestRecords:
@@ -287,33 +300,69 @@ class TestRecords:
 
         findings = world.store().verify().findings
         assert request_id in {finding.access_request_id for finding in findings}
-        for use in (
-            lambda: world.store().page(RequestQuery(), top=100),
-            lambda: world.store().get(request_id),
-            lambda: world.store().find(request_id, top=5),
-            world.sweep,
-        ):
+        for use in uses(world, request_id):
             _refused_or_done(use)
 
-    @pytest.mark.parametrize("column", ["decided_by", "ended_by", "mirror"])
     @pytest.mark.parametrize(
-        "value", ['{"kind":"system"}', "{", "[" * 5000, '{"kind":"user","display_name":"Eve"}', "null", '"x"']
+        "change",
+        [
+            "json_set(record, '$.engineer.displayName', 'Eve')",
+            'json_set(record, \'$.decidedBy\', json(\'{"kind":"user","displayName":"Eve"}\'))',
+            "json_set(record, '$.endedBy', 'x')",
+            "json_set(record, '$.endedBy', NULL)",
+            "json_set(record, '$.status', 'approved')",
+            "json_set(record, '$.endedAt', '2031-01-01T00:00:00')",
+            "json_set(record, '$.endedAt', '2031-01-01T00:00:00Z')",
+            "json_set(record, '$.etag', 'other')",
+            'json_set(record, \'$.mirror\', json(\'{"confidence":"read","events":1}\'))',
+            "json_set(record, '$.weather', 'fine')",
+            "json_remove(record, '$.reason')",
+            "replace(record, '{\"id\"', '{ \"id\"')",
+            'replace(record, \'{"id"\', \'{"title":"Another","id"\')',
+            'replace(record, \'{"id"\', \'{"id":"another","id"\')',
+            "replace(record, 'Erin', '\\u0045rin')",
+            "'[' || record || ']'",
+            "'{}'",
+            "'null'",
+            "'\"x\"'",
+        ],
     )
-    def test_who_did_it_cannot_be_changed(self, world: StoreWorld, path: Path, column: str, value: str) -> None:
-        """Another actor, or anything that is none, is found."""
+    def test_a_record_that_was_changed(self, world: StoreWorld, path: Path, change: str) -> None:
+        """Whatever is changed in a record's JSON is found, and so is the same record written in another way."""
         request_id = subject(world)
-        update = f"UPDATE access_requests SET {column} = :value WHERE tenant_id = :tenant AND id = :id"
-        findings = found(world, path, run(update, value=value, id=request_id))
+        tamper = run(
+            f"UPDATE access_requests SET record = {change} WHERE tenant_id = :tenant AND id = :id", id=request_id
+        )
+        findings = found(world, path, tamper)
 
         assert [(finding.verdict, finding.access_request_id) for finding in findings] == [("altered", request_id)]
+        for use in uses(world, request_id):
+            _refused_or_done(use)
 
-    def test_base64_in_the_place_of_text(self, world: StoreWorld, path: Path) -> None:
-        """Bytes that would be written out as the very text that was there are still not that text."""
-        record = raised(world.store(), asking("b64", title="abcd"))
-        update = "UPDATE access_requests SET title = :value WHERE tenant_id = :tenant AND id = :id"
-        findings = found(world, path, run(update, value=b"i\xb7\x1d", id=record.id))
+    @pytest.mark.parametrize("text", ["{", "x", "", '{"id":1},{"id":2}', "[" * 5000])
+    def test_what_is_not_json_is_refused_by_the_table(self, world: StoreWorld, path: Path, text: str) -> None:
+        """A record is JSON whoever writes it: a page, which is put together of them, stays JSON."""
+        with meddling(path) as connection, pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+            run("UPDATE access_requests SET record = :text", text=text)(connection)
+        assert world.findings() == []
 
-        assert [(finding.verdict, finding.access_request_id) for finding in findings] == [("altered", record.id)]
+    @pytest.mark.parametrize("order", Order)
+    @pytest.mark.parametrize("column", ["listed_at", "urgency"])
+    @pytest.mark.parametrize("place", [-(2**62), 2**62])
+    def test_a_list_of_rows_in_other_places_ends(
+        self, world: StoreWorld, path: Path, order: Order, column: str, place: int
+    ) -> None:
+        """Rows that were moved are found; a list that is read page by page is refused or comes to its end."""
+        request_id = subject(world)
+        update = f"UPDATE access_requests SET {column} = :place WHERE tenant_id = :tenant AND id = :id"
+        findings = found(world, path, run(update, place=place, id=request_id))
+
+        assert [(finding.verdict, finding.access_request_id) for finding in findings] == [("altered", request_id)]
+        cursor, pages = None, 0
+        with suppress(StoreRefused):
+            while (page := world.store().page(RequestQuery(order=order), top=1, cursor=cursor)).next is not None:
+                cursor, pages = page.next, pages + 1
+                assert pages < 2 * len(world.records(HOME))
 
     def test_a_row_that_was_deleted(self, world: StoreWorld, path: Path) -> None:
         """A record that is gone is missing, and the last entry about it is named."""

@@ -201,7 +201,7 @@ class SqlWorld:
         permissions: Iterable[Permission] = EVERYTHING,
         also_permissions: Iterable[Permission] = EVERYTHING,
         name: str = ADA,
-    ) -> RequestStore:
+    ) -> SqlStore:
         """Open the store for a caller in a tenant, with proofs for other tenants."""
         self.tenants |= {tenant_id, *also}
         return SqlStore(

@@ -8,6 +8,7 @@ import base64
 import hashlib
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -69,6 +70,9 @@ class Confidence(StrEnum):
     INFERRED = "inferred"
 
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time that says from where it is: without an offset it cannot be compared."""
+
 IDENTITY_DIAGNOSTIC_DATA = "identityDiagnosticData"
 READ = "read"
 
@@ -125,18 +129,18 @@ class AccessRequest(Struct, frozen=True, kw_only=True):
     access_level: str
     engineer: Engineer | None = None
     reason: str | None = None
-    created_at: datetime | None = None
-    decide_by: datetime | None = None
+    created_at: Moment | None = None
+    decide_by: Moment | None = None
     requested_seconds: int | None = None
-    decided_at: datetime | None = None
+    decided_at: Moment | None = None
     decided_by: Actor | None = None
     decision_reason: str | None = None
-    starts_at: datetime | None = None
-    expires_at: datetime | None = None
-    ended_at: datetime | None = None
+    starts_at: Moment | None = None
+    expires_at: Moment | None = None
+    ended_at: Moment | None = None
     ended_by: Actor | None = None
     end_reason: str | None = None
-    updated_at: datetime
+    updated_at: Moment
     etag: str = ""
     mirror: Mirror | None = None
 

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.mirrors import ENTRA_ACTIVITIES
-from supportaccess.domain.records import Actor, ActorKind, Source
+from supportaccess.domain.records import Actor, ActorKind, Moment, Source
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.text import LONGEST_NAME, check_support_request_id
 from supportaccess.server.bodies import decode
 from supportaccess.server.errors import BadInput
-from supportaccess.store.wire import ImportHead, Moment, in_utc
+from supportaccess.store.wire import ImportHead, in_utc
 
 NDJSON = "application/x-ndjson"
 LARGEST_RAW = 1024**2

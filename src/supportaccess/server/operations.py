@@ -68,7 +68,7 @@ class Call(Visit):
     receive: Receive
     who: Who
 
-    async def read(self, act: Callable[[RequestStore], T]) -> T:
+    async def read(self, act: Callable[[SqlStore], T]) -> T:
         """Ask the caller's store."""
         return await self.services.database.read(lambda engine: act(self._store(engine)))
 
@@ -82,7 +82,7 @@ class Call(Visit):
             lambda engine: act(self._store(engine)), tenant_id=self.who.caller.tenant_id
         )
 
-    def _store(self, engine: Engine) -> RequestStore:
+    def _store(self, engine: Engine) -> SqlStore:
         return SqlStore(engine, self.who.caller, also=self.who.callers_elsewhere, clock=self.services.clock)
 
 

@@ -14,12 +14,11 @@ from msgspec import inspect
 
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.records import Status
+from supportaccess.domain.records import Moment, Status
 from supportaccess.domain.tenants import parse_tenant_id
 from supportaccess.domain.times import parse_rfc3339
 from supportaccess.server.errors import BadInput
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, Order, RequestQuery
-from supportaccess.store.wire import Moment
 
 MOST_COUNTED = 1_000_000
 LONGEST_TEXT = 256

@@ -13,7 +13,7 @@ from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import LONGEST_LIMIT, Limit
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.records import AccessRequest, Actor, Engineer, Struct
+from supportaccess.domain.records import AccessRequest, Actor, Engineer, Moment, Struct
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.text import LONGEST_NAME, LONGEST_REASON, LONGEST_SUPPORT_REQUEST_ID, LONGEST_TITLE
 
@@ -30,8 +30,6 @@ RESOURCE_TENANT_TOKEN_REQUIRED = "ResourceTenantTokenRequired"  # noqa: S105 - a
 INSUFFICIENT_CLAIMS = "InsufficientClaims"
 """Says of a NotSignedIn that a new sign-in helps, with the claims of WWW-Authenticate; of a Forbidden that it would,
 but that the client did not declare that it can be asked (`xms_cc`)."""
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def _told(**schema: object) -> msgspec.Meta:

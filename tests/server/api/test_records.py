@@ -247,7 +247,7 @@ class TestErrors:
     def test_what_fails_inside_stays_inside(self, own_api: Api) -> None:
         """When the store is damaged, the answer has nothing of it but the request ID."""
         record = raised(own_api)
-        own_api.engine.connection.execute("UPDATE access_requests SET decided_by = 'secret garbage'")
+        own_api.engine.connection.execute("UPDATE access_requests SET record = json_array('secret garbage')")
 
         answer = own_api.ask("GET", f"{REQUESTS}/{record['id']}")
 

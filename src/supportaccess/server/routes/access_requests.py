@@ -1,11 +1,12 @@
 """Access requests: read, raised and decided."""
 
+from typing import cast
 from urllib.parse import urlencode
 
 import msgspec
 
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.records import AccessRequest
+from supportaccess.domain.records import AccessRequest, Struct
 from supportaccess.server.operations import Call, route
 from supportaccess.server.queries import EventQuery, FindQuery, RequestCountQuery, RequestListQuery, read_pairs
 from supportaccess.store.protocol import EventPage
@@ -25,12 +26,19 @@ _ONE = f"{_ALL}/{{request_id}}"
 _DECISION = ("Conflict", "DecidedElsewhere")
 
 
+class _ListInJson(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """A RequestList whose records are in JSON already."""
+
+    value: msgspec.Raw
+    next_link: str | msgspec.UnsetType
+
+
 @route("GET", _ALL, "List access requests", permission=Permission.READ_REQUESTS)
 async def page(call: Call, query: RequestListQuery) -> RequestList:
     """Return a page: what needs attention first, unless asked otherwise."""
     wanted = query.wanted(query.order_by)
-    found = await call.read(lambda store: store.page(wanted, top=query.top, cursor=query.skip_token))
-    return RequestList(value=found.value, next_link=next_link(call, found.next))
+    found, following = await call.read(lambda store: store.page_in_json(wanted, top=query.top, cursor=query.skip_token))
+    return cast("RequestList", _ListInJson(value=found, next_link=next_link(call, following)))
 
 
 @route("GET", f"{_ALL}/count", "Count access requests", permission=Permission.READ_REQUESTS)

@@ -75,6 +75,8 @@ class Engine(Protocol):
 
     lock_head: str
     """Reads `size, root, frontier` of the log of `:tenant_id`, and locks it until the transaction ends."""
+    join_texts: str
+    """The aggregate function of a text and a separator that puts texts together, in the order of the rows."""
 
     def reading(self, tenant_ids: Sequence[str]) -> AbstractContextManager[Session]:
         """Open a session for reads; each statement sees what is committed."""

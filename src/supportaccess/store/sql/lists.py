@@ -11,12 +11,13 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.attention import attention_key, listed_at
+from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
-from supportaccess.domain.records import FINAL, WAS_APPROVED, Status
+from supportaccess.domain.records import FINAL, WAS_APPROVED, AccessRequest, Status
 from supportaccess.domain.times import to_microseconds
 from supportaccess.store.protocol import Order, RequestQuery
-from supportaccess.store.sql.rows import RECORD, anywhere
+from supportaccess.store.sql.rows import SEPARATOR, anywhere
 
 _STATEMENTS_KEPT = 256
 _Stored = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -35,7 +36,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 class _Arm(NamedTuple):
     """Rows of one stored status in one meaning. `key` orders them by attention within their group.
 
-    Few rows of a `narrow` arm's status meet its condition: it is searched by that, whatever the order.
+    Few rows of a `narrow` arm's status meet its condition: it is searched by that, whatever the order. Those of a `due`
+    arm are not as they are stored: the clock ended them.
     """
 
     status: Status
@@ -44,6 +46,7 @@ class _Arm(NamedTuple):
     key: str = "{urgency}"
     direction: str = "ASC"
     narrow: bool = False
+    due: bool = False
 
 
 _OPEN_ARMS = {
@@ -53,8 +56,10 @@ _OPEN_ARMS = {
 _FINAL_ARMS = {status: _Arm(status, f"status = '{status}'", 2) for status in sorted(FINAL)}
 # What the clock ended and no sweep has written down yet. Their urgency is the end itself, not minus the end.
 _UNSWEPT_ARMS = {
-    Status.LAPSED: _Arm(Status.LAPSED, "status = 'pending' AND {urgency} <= :now", 2, "-{urgency}", "DESC", True),
-    Status.EXPIRED: _Arm(Status.EXPIRED, "status = 'approved' AND {urgency} <= :now", 2, "-{urgency}", "DESC", True),
+    Status.LAPSED: _Arm(Status.LAPSED, "status = 'pending' AND {urgency} <= :now", 2, "-{urgency}", "DESC", True, True),
+    Status.EXPIRED: _Arm(
+        Status.EXPIRED, "status = 'approved' AND {urgency} <= :now", 2, "-{urgency}", "DESC", True, True
+    ),
 }
 _COLUMNS = {"urgency": "urgency", "listed_at": "listed_at"}
 _FILTERS = {
@@ -68,10 +73,11 @@ _FILTERS = {
 
 
 class Listing:
-    """A query at one moment: its statements and their parameters."""
+    """A query at one moment: its statements and their parameters. `joining` is the engine's `join_texts`."""
 
-    def __init__(self, query: RequestQuery, tenant_id: str, now: datetime) -> None:
+    def __init__(self, query: RequestQuery, tenant_id: str, now: datetime, joining: str) -> None:
         self._query = query
+        self._joining = joining
         statuses, approved_access = query.statuses, query.approved_access
         if not statuses and not approved_access:
             statuses = frozenset(Status)
@@ -91,10 +97,18 @@ class Listing:
         }
 
     def page(self, top: int, cursor: str | None) -> tuple[str, dict[str, object]]:
-        """Return the statement and parameters of one page. Each row: the record's columns, then the cursor's."""
+        """Return the statement and parameters of one page.
+
+        It has one row or none: the records with SEPARATOR between them, how many, and 1 if the clock ended some.
+        """
         after = None if cursor is None else _read_cursor(cursor, self._query.order)
         statement = _page(
-            self._statuses, self._approved, self._filters, self._query.order, None if after is None else after.group
+            self._joining,
+            self._statuses,
+            self._approved,
+            self._filters,
+            self._query.order,
+            None if after is None else after.group,
         )
         parameters = self._parameters | {"top": top}
         if after is not None:
@@ -105,10 +119,36 @@ class Listing:
         """Return the statement and parameters that count, no further than `at_most`."""
         return _count(self._statuses, self._approved, self._filters), self._parameters | {"top": at_most}
 
-    def cursor_at(self, position: tuple[int, int, int], request_id: str) -> str:
-        """Return the opaque cursor that continues after a row."""
-        cursor = Cursor(self._query.order, *position, request_id)
-        return msgspec.json.encode(cursor).hex()
+    def cursor_after(self, record: AccessRequest, before: str | None) -> str:
+        """Return the opaque cursor that continues after a record, as the clock has it, of the page `before` began.
+
+        Raises StoreRefused where that would lead back: a list that somebody meddled with must end, too.
+        """
+        cursor = _cursor_of(record, self._query.order)
+        if before is not None and not _is_later(cursor, _read_cursor(before, self._query.order)):
+            raise StoreRefused(
+                f"access request {record.id} is not as this program left it: it is in a place that is not its own",
+                hint="supportaccess audit verify",
+            )
+        return written(cursor)
+
+
+def written(cursor: Cursor) -> str:
+    """Return a cursor as text."""
+    return msgspec.json.encode(cursor).hex()
+
+
+def _cursor_of(record: AccessRequest, order: Order) -> Cursor:
+    if order is Order.ATTENTION:
+        group, key, moment, _ = attention_key(record)
+        return Cursor(order, group, key, to_microseconds(moment), record.id)
+    moment = listed_at(record)
+    return Cursor(order, 0, to_microseconds(moment), to_microseconds(moment), record.id)
+
+
+def _is_later(cursor: Cursor, other: Cursor) -> bool:
+    one, another = ((each.group, each.key, each.listed_at, each.id) for each in (cursor, other))
+    return one < another if cursor.order is Order.NEWEST else one > another
 
 
 def _read_cursor(text: str, order: Order) -> Cursor:
@@ -140,6 +180,7 @@ def _since(arm: _Arm, condition: str) -> _Arm:
 
 @lru_cache(_STATEMENTS_KEPT)
 def _page(
+    joining: str,
     statuses: frozenset[Status],
     approved: frozenset[Status],
     filters: tuple[str, ...],
@@ -153,15 +194,17 @@ def _page(
         if not (by_attention and after_group is not None and arm.group < after_group)
     ]
     if not arms:
-        return f"SELECT {RECORD}, 0, 0, 0 FROM access_requests WHERE :top < 0"
+        return "SELECT NULL, 0, 0 WHERE :top < 0"
     direction = "DESC" if order is Order.NEWEST else "ASC"
     order_by = f"ORDER BY list_group, list_key {direction}, list_time {direction}, list_id {direction}"
     union = " UNION ALL ".join(f"SELECT * FROM ({arm}) AS arm_{number}" for number, arm in enumerate(arms))
     # Keys first, from the indexes alone: each arm yields as many as the page has, and most of them are not on it.
-    return (
-        f"SELECT {RECORD}, list_group, list_key, list_time FROM ({union} {order_by} LIMIT :top) AS keys"
+    rows = (
+        f"SELECT record, list_due FROM ({union} {order_by} LIMIT :top) AS keys"
         f" CROSS JOIN access_requests WHERE tenant_id = :tenant_id AND id = list_id {order_by}"
     )
+    # One row for all: for each row that a thread fetches it gives Python's lock away, and has to get it back.
+    return f"SELECT {joining}(record, '{SEPARATOR}'), COUNT(*), MAX(list_due) FROM ({rows}) AS page"
 
 
 def _arm_by_attention(arm: _Arm, filters: tuple[str, ...], after_group: int | None) -> str:
@@ -170,7 +213,7 @@ def _arm_by_attention(arm: _Arm, filters: tuple[str, ...], after_group: int | No
     after = f"({key}, listed_at, id) > (:key, :listed_at, :id)" if after_group == arm.group else None
     where = _where(arm, filters, indexed, after)
     return _select(
-        where, f"{arm.group}", arm.key.format(urgency="urgency"), f"{urgency} {arm.direction}, listed_at, id"
+        arm, where, arm.group, arm.key.format(urgency="urgency"), f"{urgency} {arm.direction}, listed_at, id"
     )
 
 
@@ -180,7 +223,7 @@ def _arm_by_time(arm: _Arm, filters: tuple[str, ...], order: Order, after_group:
     listed_at = indexed["listed_at"]
     after = None if after_group is None else f"({listed_at}, id) {comparison} (:listed_at, :id)"
     where = _where(arm, filters, indexed, after)
-    return _select(where, "0", "listed_at", f"{listed_at} {direction}, id {direction}")
+    return _select(arm, where, 0, "listed_at", f"{listed_at} {direction}, id {direction}")
 
 
 def _indexed(filters: tuple[str, ...], column: str) -> dict[str, str]:
@@ -193,10 +236,10 @@ def _indexed(filters: tuple[str, ...], column: str) -> dict[str, str]:
     return {name: name if name == by else f"{name} + 0" for name in ("urgency", "listed_at")}
 
 
-def _select(where: str, group: str, key: str, order_by: str) -> str:
+def _select(arm: _Arm, where: str, group: int, key: str, order_by: str) -> str:
     return (
-        f"SELECT {group} AS list_group, {key} AS list_key, listed_at AS list_time, id AS list_id"
-        f" FROM access_requests WHERE {where} ORDER BY {order_by} LIMIT :top"
+        f"SELECT {group} AS list_group, {key} AS list_key, listed_at AS list_time, id AS list_id,"
+        f" {int(arm.due)} AS list_due FROM access_requests WHERE {where} ORDER BY {order_by} LIMIT :top"
     )
 
 

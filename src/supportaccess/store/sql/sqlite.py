@@ -22,6 +22,7 @@ class SqliteEngine:
 
     # A transaction holds the only write lock already.
     lock_head = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
+    join_texts = "group_concat"
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -4,13 +4,15 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
+import msgspec
+
 from supportaccess.domain import due, lifecycle
 from supportaccess.domain.audit import AuditEntry, Step
 from supportaccess.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
-from supportaccess.domain.records import AccessRequest, Side
+from supportaccess.domain.records import AccessRequest, Side, Source
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.text import check_support_request_id
 from supportaccess.domain.times import Clock, system_clock, to_microseconds
@@ -32,7 +34,8 @@ from supportaccess.store.sql.changes import write_steps
 from supportaccess.store.sql.engine import Engine, Raced, Row, Session, Statement
 from supportaccess.store.sql.lists import Listing
 from supportaccess.store.sql.log import lock_logs
-from supportaccess.store.sql.rows import GET, RECORD, RECORD_WIDTH, record_from
+from supportaccess.store.sql.pages import Found, read_page
+from supportaccess.store.sql.rows import GET, RECORD, record_from
 
 _FIND = f"""
     SELECT * FROM (
@@ -46,7 +49,7 @@ _FIND = f"""
         FROM access_requests
         WHERE tenant_id = :tenant_id AND support_request_id = :support_request_id
         AND NOT (id >= :text AND id < :text || 'g' AND length(:text) >= :shortest)
-        ORDER BY 28, 29 LIMIT :top
+        ORDER BY 3, 4 LIMIT :top
     ) AS by_support_request
     ORDER BY open_last, list_time, id
 """
@@ -61,12 +64,7 @@ _FIND_EARLIER_ID = f"""
 """
 _OF_SUPPORT_REQUEST = f"""
     SELECT {RECORD} FROM access_requests
-    WHERE tenant_id = :tenant_id AND support_request_id = :id AND source = 'store'
-    ORDER BY listed_at, id
-"""
-_RESOURCE_TENANTS = """
-    SELECT DISTINCT resource_tenant_id FROM access_requests
-    WHERE tenant_id = :tenant_id AND support_request_id = :id AND source = 'store' AND side = 'supportRequest'
+    WHERE tenant_id = :tenant_id AND support_request_id = :id ORDER BY listed_at, id
 """
 _SUPPORT_REQUEST_STATE = "SELECT state FROM support_requests WHERE tenant_id = :tenant_id AND id = :id"
 _FIRST_IDS = "SELECT first_request_id FROM source_events WHERE tenant_id = :tenant_id AND request_id = :request_id"
@@ -97,23 +95,24 @@ class SqlStore:
 
     def page(self, query: RequestQuery, *, top: int, cursor: str | None = None) -> Page:
         """Return a page of requests."""
+        found = self._found(query, top, cursor)
+        return Page(value=found.records(), next=found.next)
+
+    def page_in_json(
+        self, query: RequestQuery, *, top: int, cursor: str | None = None
+    ) -> tuple[msgspec.Raw, str | None]:
+        """Return what `page` does, the requests as the JSON array that goes over the wire."""
+        found = self._found(query, top, cursor)
+        return found.json(), found.next
+
+    def _found(self, query: RequestQuery, top: int, cursor: str | None) -> Found:
         self._caller.require(Permission.READ_REQUESTS)
-        top = _checked(top)
-        now = self._clock()
-        listing = Listing(query, self.tenant_id, now)
-        statement, parameters = listing.page(top + 1, cursor)
-        with self._engine.reading([self.tenant_id]) as session:
-            rows = session.all(statement, parameters)
-        following = None
-        if len(rows) > top:
-            last = rows[top - 1]
-            following = listing.cursor_at(last[RECORD_WIDTH : RECORD_WIDTH + 3], last[0])
-        return Page(value=[due.as_of(record_from(row), now) for row in rows[:top]], next=following)
+        return read_page(self._engine, self.tenant_id, query, self._clock(), _checked(top), cursor)
 
     def count(self, query: RequestQuery, *, at_most: int) -> int:
         """Return how many requests there are, no further than `at_most`."""
         self._caller.require(Permission.READ_REQUESTS)
-        statement, parameters = Listing(query, self.tenant_id, self._clock()).count(at_most)
+        statement, parameters = Listing(query, self.tenant_id, self._clock(), self._engine.join_texts).count(at_most)
         with self._engine.reading([self.tenant_id]) as session:
             row = session.one(statement, parameters)
         return 0 if row is None else int(row[0])
@@ -207,14 +206,14 @@ class SqlStore:
         """Close a support request."""
         self._caller.require(Permission.RAISE)
         with self._engine.reading([self.tenant_id]) as session:
-            elsewhere = [row[0] for row in session.all(_RESOURCE_TENANTS, self._named(support_request_id))]
+            elsewhere = _resource_tenants(self._of_support_request(session, support_request_id))
 
         def act(session: Session, state: list[Row]) -> list[Step]:
             if not state:
                 raise NotFound(f"there is no support request {support_request_id} in tenant {self.tenant_id}")
             if state[0][0] == "closed":
                 raise Conflict(f"support request {support_request_id} is closed already", current_status="closed")
-            records = self._of_support_request(session, support_request_id, elsewhere)
+            records = self._to_close(session, support_request_id, elsewhere)
             return lifecycle.close(support_request_id, records, self._caller, self._clock())
 
         state = Statement(_SUPPORT_REQUEST_STATE, self._named(support_request_id))
@@ -290,20 +289,29 @@ class SqlStore:
             raise NotFound(f"there is no access request {request_id} in tenant {self.tenant_id}")
         return record_from(rows[0])
 
-    def _of_support_request(
-        self, session: Session, support_request_id: str, tenant_ids: Collection[str]
-    ) -> list[AccessRequest]:
+    def _of_support_request(self, session: Session, support_request_id: str) -> list[AccessRequest]:
+        """Return the requests of a support request of this tenant that are decided here."""
+        rows = session.all(_OF_SUPPORT_REQUEST, self._named(support_request_id))
+        # A ticket number says nothing about whose it is: a record here may be of another tenant's ticket.
+        return [
+            record
+            for record in map(record_from, rows)
+            if record.source is Source.STORE and record.side is not Side.RESOURCE
+        ]
+
+    def _to_close(self, session: Session, support_request_id: str, tenant_ids: Collection[str]) -> list[AccessRequest]:
         """Return the requests of a support request of this tenant, and their records in resource tenants.
 
         Raises StoreUnavailable when those are in other tenants than the given, whose logs are locked.
         """
-        rows = session.all(_OF_SUPPORT_REQUEST, self._named(support_request_id))
-        # A ticket number says nothing about whose it is: a record here may be of another tenant's ticket.
-        own = [record for record in map(record_from, rows) if record.side is not Side.RESOURCE]
-        crossing = [record for record in own if record.side is Side.SUPPORT_REQUEST]
-        if not {record.resource_tenant_id for record in crossing} <= set(tenant_ids):
+        own = self._of_support_request(session, support_request_id)
+        if not set(_resource_tenants(own)) <= set(tenant_ids):
             raise StoreUnavailable(f"support request {support_request_id} changed at the same moment", hint=_AGAIN)
-        there = [Statement(GET, {"tenant_id": record.resource_tenant_id, "id": record.id}) for record in crossing]
+        there = [
+            Statement(GET, {"tenant_id": record.resource_tenant_id, "id": record.id})
+            for record in own
+            if record.side is Side.SUPPORT_REQUEST
+        ]
         return own + [record_from(row) for result in session.batch(there) for row in result.rows]
 
     def _decide(
@@ -361,6 +369,17 @@ class SqlStore:
             answer = [step.after for step in steps if step.after is not None and step.tenant_id == self.tenant_id]
             write_steps(session, writer, steps, [answers.keeping(payload, answer, self._clock())])
         return answer
+
+
+def _resource_tenants(records: Iterable[AccessRequest]) -> list[str]:
+    """Return the other tenants in which records of these requests are."""
+    return sorted(
+        {
+            record.resource_tenant_id
+            for record in records
+            if record.side is Side.SUPPORT_REQUEST and record.resource_tenant_id is not None
+        }
+    )
 
 
 def _checked(top: int) -> int:

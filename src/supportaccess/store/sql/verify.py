@@ -10,16 +10,13 @@ from supportaccess.store.protocol import Finding, LogHead, Verdict, Verification
 from supportaccess.store.sql.engine import Row, Session
 from supportaccess.store.sql.imports import evidence_of
 from supportaccess.store.sql.log import filter_columns, read_head
-from supportaccess.store.sql.rows import RECORD, RECORD_WIDTH, derived, record_from
+from supportaccess.store.sql.rows import RECORD, ROW, record_from, row_of
 
 _ENTRIES = """
     SELECT sequence, at, activity, access_request_id, actor_folded, entry, leaf_hash FROM audit_events
     WHERE tenant_id = :tenant_id ORDER BY sequence
 """
-_RECORDS = f"""
-    SELECT {RECORD}, listed_at, urgency, engineer_folded, search_folded FROM access_requests
-    WHERE tenant_id = :tenant_id ORDER BY id
-"""
+_RECORDS = f"SELECT {RECORD}, {ROW} FROM access_requests WHERE tenant_id = :tenant_id ORDER BY id"
 _EVENTS_OF_REQUESTS = """
     SELECT request_id, COUNT(*) FROM source_events
     WHERE tenant_id = :tenant_id AND request_id IS NOT NULL GROUP BY request_id
@@ -158,7 +155,7 @@ class _Verifying:
         return count
 
     def _check_record(self, row: Row) -> None:
-        request_id = row[0]
+        request_id, _, *columns = row
         try:
             record: AccessRequest | None = record_from(row)
         except StoreRefused:
@@ -170,7 +167,7 @@ class _Verifying:
             record is None
             or record_hash(record) != expected
             or record.etag.strip('"') != expected
-            or tuple(derived(record).values()) != tuple(row[RECORD_WIDTH:])
+            or list(row_of(self._tenant["tenant_id"], record).values()) != columns
         ):
             self._find(
                 Verdict.ALTERED,

@@ -1,41 +1,22 @@
 -- Times are microseconds since 1970-01-01T00:00:00Z. Every table leads with the tenant, so that it can be distributed.
 -- COLLATE "C" orders text by its bytes, as SQLite and Python do, and lets a prefix be searched along an index.
 
+-- The record is the JSON that the API sends, to the byte: a page is put together from it without looking into it. The
+-- other columns repeat or derive from it what a request is found by, ordered by and changed on. `listed_at` is the first
+-- trace of the request, `urgency` what needs attention first (the deadline, the limit, or minus the end); text for
+-- searching is case-folded.
 CREATE TABLE access_requests (
     tenant_id TEXT COLLATE "C" NOT NULL,
     id TEXT COLLATE "C" NOT NULL,
-    support_request_id TEXT COLLATE "C",
-    title TEXT,
     status TEXT COLLATE "C" NOT NULL,
-    source TEXT NOT NULL,
-    side TEXT NOT NULL,
-    support_request_tenant_id TEXT,
-    resource_tenant_id TEXT COLLATE "C",
-    scope TEXT NOT NULL,
-    access_level TEXT NOT NULL,
-    engineer_id TEXT,
-    engineer_name TEXT,
-    reason TEXT,
-    created_at BIGINT,
-    decide_by BIGINT,
-    requested_seconds BIGINT,
-    decided_at BIGINT,
-    decided_by TEXT,
-    decision_reason TEXT,
-    starts_at BIGINT,
-    expires_at BIGINT,
-    ended_at BIGINT,
-    ended_by TEXT,
-    end_reason TEXT,
-    updated_at BIGINT NOT NULL,
     etag TEXT COLLATE "C" NOT NULL,
-    mirror TEXT,
-    -- Derived from the above, for lists: the first trace of the request; what needs attention first (the deadline, the
-    -- limit, or minus the end); text for searching, case-folded.
+    support_request_id TEXT COLLATE "C",
+    resource_tenant_id TEXT COLLATE "C",
     listed_at BIGINT NOT NULL,
     urgency BIGINT NOT NULL,
     engineer_folded TEXT COLLATE "C" NOT NULL,
     search_folded TEXT COLLATE "C" NOT NULL,
+    record TEXT COLLATE "C" NOT NULL CHECK (record::json IS NOT NULL),
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX access_requests_by_urgency ON access_requests (tenant_id, status, urgency, listed_at, id);

@@ -1,40 +1,21 @@
 -- Times are microseconds since 1970-01-01T00:00:00Z. Every table leads with the tenant, so that it can be distributed.
 
+-- The record is the JSON that the API sends, to the byte: a page is put together from it without looking into it. The
+-- other columns repeat or derive from it what a request is found by, ordered by and changed on. `listed_at` is the first
+-- trace of the request, `urgency` what needs attention first (the deadline, the limit, or minus the end); text for
+-- searching is case-folded.
 CREATE TABLE access_requests (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
-    support_request_id TEXT,
-    title TEXT,
     status TEXT NOT NULL,
-    source TEXT NOT NULL,
-    side TEXT NOT NULL,
-    support_request_tenant_id TEXT,
-    resource_tenant_id TEXT,
-    scope TEXT NOT NULL,
-    access_level TEXT NOT NULL,
-    engineer_id TEXT,
-    engineer_name TEXT,
-    reason TEXT,
-    created_at INTEGER,
-    decide_by INTEGER,
-    requested_seconds INTEGER,
-    decided_at INTEGER,
-    decided_by TEXT,
-    decision_reason TEXT,
-    starts_at INTEGER,
-    expires_at INTEGER,
-    ended_at INTEGER,
-    ended_by TEXT,
-    end_reason TEXT,
-    updated_at INTEGER NOT NULL,
     etag TEXT NOT NULL,
-    mirror TEXT,
-    -- Derived from the above, for lists: the first trace of the request; what needs attention first (the deadline, the
-    -- limit, or minus the end); text for searching, case-folded.
+    support_request_id TEXT,
+    resource_tenant_id TEXT,
     listed_at INTEGER NOT NULL,
     urgency INTEGER NOT NULL,
     engineer_folded TEXT NOT NULL,
     search_folded TEXT NOT NULL,
+    record TEXT NOT NULL CHECK (json_valid(record)),
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX access_requests_by_urgency ON access_requests (tenant_id, status, urgency, listed_at, id);
