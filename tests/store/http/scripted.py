@@ -134,6 +134,17 @@ def drip(handler: Handler) -> None:
             return
 
 
+def drip_head(handler: Handler) -> None:
+    """Answer with a head that never ends, a byte at a time."""
+    with suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Much: ")
+        for _ in range(SECONDS * 20):
+            if handler.server.over.wait(0.05):
+                break
+            handler.wfile.write(b"x")
+    handler.close_connection = True
+
+
 def endless(handler: Handler) -> None:
     """Answer with more than anybody can hold."""
     handler.send_response(200)

@@ -1,8 +1,13 @@
 """What the client does when the way to the server, or the server, fails."""
 
+import socket
+from io import BytesIO
+from threading import Event, Thread
+
 import pytest
 from tests.store.http.conftest import NewStore
 from tests.store.http.scripted import (
+    Certified,
     Handler,
     Server,
     Step,
@@ -10,6 +15,7 @@ from tests.store.http.scripted import (
     cut,
     cut_in_the_middle,
     drip,
+    drip_head,
     endless,
     refuse,
     silence,
@@ -21,7 +27,9 @@ from supportaccess.domain.records import AccessRequest, Side, Source, Status
 from supportaccess.store.http import store as http_store
 from supportaccess.store.http import transport
 from supportaccess.store.http.client import PATIENCE
+from supportaccess.store.http.failures import Failure
 from supportaccess.store.http.store import HttpStore
+from supportaccess.store.http.transport import Transport
 from supportaccess.store.protocol import AuditQuery, RequestQuery
 
 RECORD = {
@@ -211,7 +219,7 @@ def test_what_is_refused_is_not_tried_again(server: Server, store: HttpStore, wa
     assert waits == []
 
 
-@pytest.mark.parametrize("slow", [silence, drip])
+@pytest.mark.parametrize("slow", [silence, drip, drip_head])
 def test_a_slow_answer_times_out(
     server: Server, new_store: NewStore, monkeypatch: pytest.MonkeyPatch, slow: Step
 ) -> None:
@@ -224,6 +232,52 @@ def test_a_slow_answer_times_out(
     server.will(slow)
     with pytest.raises(OutcomeUnknown):
         new_store(server.url, patience=0).import_events([], key="the key", details={})
+
+
+def test_a_slow_answer_over_tls_times_out(
+    tls_server: Server, new_store: NewStore, certificate: Certified, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same holds with TLS, for the head and for the body."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
+    monkeypatch.setattr(http_store, "_LONG", 0.5)
+    tls_server.will(drip_head, drip)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="did not answer in time"):
+            new_store(tls_server.url, patience=0).verify()
+
+
+def test_a_slow_proxy_times_out(server: Server, new_store: NewStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that drips its answer holds nobody up either."""
+    monkeypatch.setenv("HTTPS_PROXY", server.url)
+    monkeypatch.setattr(http_store, "_LONG", 0.5)
+    server.will(drip_head)
+    with pytest.raises(StoreUnavailable, match="did not answer in time"):
+        new_store("https://store.invalid", patience=0).verify()
+
+
+def test_a_request_that_is_taken_slowly_times_out() -> None:
+    """A server that takes a large body in sips does not hold the client beyond its patience."""
+    over = Event()
+
+    def sip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            for _ in range(600):
+                if over.wait(0.05):
+                    break
+                connection.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sipping = Thread(target=sip, args=[listener], daemon=True)
+        sipping.start()
+        sender = Transport(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(Failure, match="did not take the request in time") as failed:
+            sender.send("POST", "/", {}, BytesIO(bytes(64 << 20)), patience=0.5)
+        over.set()
+        sender.close()
+        sipping.join()
+
+    assert failed.value.in_doubt
 
 
 def test_an_endless_answer_is_given_up(server: Server, store: HttpStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,8 @@ def failure_of(error: Exception, endpoint: str) -> Failure:
             return _unsent(f"{endpoint} cannot be reached: no connection in time", hint=_REACH)
         case exceptions.ReadTimeoutError():
             return lost(f"{endpoint} did not answer in time")
+        case exceptions.ProtocolError(args=(_, TimeoutError())):
+            return lost(f"{endpoint} did not take the request in time")
         case exceptions.ProtocolError():
             why = ", as one that takes https alone does" if endpoint.startswith("http:") else ""
             return lost(f"{endpoint} broke off the connection{why}")

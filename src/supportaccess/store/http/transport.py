@@ -1,7 +1,6 @@
 """One request to one endpoint, and its answer: TLS, proxies, time and size limits. No redirect, cookie or .netrc."""
 
 from collections.abc import Mapping
-from time import monotonic
 from typing import IO, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +12,8 @@ from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.network.proxies import proxy_for
 from supportaccess.network.trust import tls_context
 from supportaccess.store.background import MOST_AT_ONCE
-from supportaccess.store.http.failures import PROXY_HINT, Failure, failure_of, lost
+from supportaccess.store.http.deadlines import BoundedHTTPConnection, BoundedHTTPSConnection, within
+from supportaccess.store.http.failures import PROXY_HINT, Failure, failure_of
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
@@ -55,20 +55,20 @@ class Transport:
 
         `path` begins below the endpoint, and has the query. Raises Failure without an answer.
         """
-        until = monotonic() + patience
         try:
-            response = self._pool.urlopen(
-                method,
-                self._base.path + path,
-                body=body,
-                headers={**_HEADERS, **headers},
-                timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, patience), read=patience),
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
-            )
-            return Answer(response.status, response.headers, self._read(response, until))
+            with within(patience):
+                response = self._pool.urlopen(
+                    method,
+                    self._base.path + path,
+                    body=body,
+                    headers={**_HEADERS, **headers},
+                    timeout=urllib3.Timeout(connect=min(_CONNECT_SECONDS, patience), total=patience),
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
+                )
+                return Answer(response.status, response.headers, self._read(response))
         except urllib3.exceptions.HTTPError as error:
             raise failure_of(error, self.endpoint) from error
 
@@ -76,8 +76,8 @@ class Transport:
         """Close the connections."""
         self._pool.close()
 
-    def _read(self, response: urllib3.BaseHTTPResponse, until: float) -> bytes:
-        """Return the body, unless it is too large or too slow: one byte at a time never times out by itself."""
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """Return the body, unless it is too large."""
         body = bytearray()
         while piece := response.read1(_PIECE, decode_content=False):
             body += piece
@@ -85,14 +85,13 @@ class Transport:
                 response.close()
                 error = StoreRefused(f"{self.endpoint} answered with more than {LARGEST_ANSWER >> 20} MiB")
                 raise Failure(error, again=False, in_doubt=True)
-            if monotonic() > until:
-                response.close()
-                raise lost(f"{self.endpoint} did not answer in time")
         return bytes(body)
 
 
 def _pool(endpoint: str, host: str) -> urllib3.HTTPConnectionPool:
-    return _manager(endpoint, host).connection_from_url(endpoint)
+    pool = _manager(endpoint, host).connection_from_url(endpoint)
+    pool.ConnectionCls = BoundedHTTPSConnection if endpoint.startswith("https:") else BoundedHTTPConnection
+    return pool
 
 
 def _manager(endpoint: str, host: str) -> urllib3.PoolManager:
