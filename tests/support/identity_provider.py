@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.support.certificates import ClientCertificate, certificate_for_loopback, client_certificate
+from tests.support.certificates import (
+    ClientCertificate,
+    ServerCertificate,
+    certificate_for_loopback,
+    client_certificate,
+)
 from tests.support.issuer import API, CERTIFIED, CLIENT, DAEMON, FEDERATED, SCOPE
 from tests.support.node import install
 from tests.support.pages import Reader
@@ -37,19 +42,20 @@ PEOPLE = {
 class IdentityProvider:
     """A running identity provider. `authority` is its base URL, without a tenant; `ca_file` is whom to trust for it.
 
-    `certificate` is what the application CERTIFIED proves itself with.
+    `server_certificate` is its own, `certificate` what the application CERTIFIED proves itself with.
     """
 
     def __init__(
-        self, process: "subprocess.Popen[str]", port: int, ca_file: Path, certificate: ClientCertificate
+        self, process: "subprocess.Popen[str]", port: int, own: ServerCertificate, certificate: ClientCertificate
     ) -> None:
         self.authority = f"https://localhost:{port}"
-        self.ca_file = ca_file
+        self.ca_file = own.authority
+        self.server_certificate = own.certificate
         self.certificate = certificate
         self._process = process
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy or a CA bundle of the environment is not for loopback
-        self._session.verify = str(ca_file)
+        self._session.verify = str(self.ca_file)
 
     def token(
         self,
@@ -178,7 +184,7 @@ def running(
         port = process.stdout.readline().strip()
         assert port.isdigit(), log.read_text()
         try:
-            yield IdentityProvider(process, int(port), certificate.authority, proof)
+            yield IdentityProvider(process, int(port), certificate, proof)
         finally:
             process.stdin.close()  # at which it ends
 
