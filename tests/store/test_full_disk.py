@@ -70,7 +70,7 @@ def test_a_disk_that_is_full_keeps_everything_acknowledged(
     namespace = ["unshare", "-Urm", "sh", "-c", ON_A_SMALL_DISK, str(disk)]
     told = run(DELETING + UNTIL_FULL, disk / "store.db", disk / "ballast", before=namespace)
 
-    _check(told, "full", opened(kept))
+    _check(told, "StoreFull", "full", opened(kept))
 
 
 @pytest.mark.parametrize("size", [200_000, 300_000, 333_333])
@@ -81,13 +81,13 @@ def test_a_file_that_may_not_grow_keeps_everything_acknowledged(
     require(hasattr(os, "fork"), "a system with limits for processes (RLIMIT_FSIZE)")
     told = run(RAISING_THE_LIMIT + UNTIL_FULL, path, "-", size)
 
-    _check(told, "could not be read or written", opened(path))
+    _check(told, "StoreRefused", "could not be read or written", opened(path))
 
 
-def _check(told: str, message: str, world: StoreWorld) -> None:
+def _check(told: str, kind: str, message: str, world: StoreWorld) -> None:
     done, refused, readable, findings, again = json.loads(told)
     assert refused is not None
-    assert refused[0] == "StoreRefused"
+    assert refused[0] == kind
     assert message in refused[1]
     assert "nothing was changed" in refused[1]
     assert "run the same command again" in refused[2]

@@ -14,7 +14,8 @@ SupportAccessError
 ├── DecidedElsewhere      decide it at the provider
 ├── StoreUnavailable      try again
 │   └── OutcomeUnknown    ask with the same idempotency key
-├── StoreRefused          the store cannot be used as it is (full, damaged, too new)
+├── StoreRefused          the store cannot be used as it is (damaged, too new)
+│   └── StoreFull         make room on its disk
 └── VerificationFailed    the audit log does not hold
 
 `code` is a contract: it is what the REST API answers and what scripts may test.
@@ -123,9 +124,15 @@ class OutcomeUnknown(StoreUnavailable):
 
 
 class StoreRefused(SupportAccessError):
-    """The store cannot be used as it is: full, damaged, or made by a newer program."""
+    """The store cannot be used as it is: damaged, or made by a newer program."""
 
     code = "StoreRefused"
+
+
+class StoreFull(StoreRefused):
+    """The disk of the store is full: nothing was changed, and nothing can be until there is room. Reading goes on."""
+
+    code = "StoreFull"
 
 
 class VerificationFailed(SupportAccessError):

@@ -18,6 +18,7 @@ from supportaccess.domain.errors import (
     NotSignedIn,
     OutcomeUnknown,
     ProofRequired,
+    StoreFull,
     StoreUnavailable,
     SupportAccessError,
 )
@@ -153,11 +154,14 @@ STATUSES = {
     "NotReady": HTTPStatus.SERVICE_UNAVAILABLE,
     "StoreUnavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "OutcomeUnknown": HTTPStatus.SERVICE_UNAVAILABLE,
+    "StoreFull": HTTPStatus.INSUFFICIENT_STORAGE,  # not 503, after which a client would ask and ask
 }
 """The status of every code that the API answers with."""
 
 _FAILED = "the server failed; its log says why, under this request ID"
 _UNAVAILABLE = "the store did not answer; nothing was changed"
+_FULL = "the store cannot take changes: its disk is full; nothing was changed"
+_MAKE_ROOM = "Tell the store's operator, who has to make room; then do the same again. Reading goes on."
 _OUTCOME_UNKNOWN = "the store may or may not have done it"
 _ASK_AGAIN = "Send the same request with the same Idempotency-Key: it tells what happened."
 
@@ -203,6 +207,8 @@ def _told(error: Exception) -> Error:
             return Error(code=code, message=_OUTCOME_UNKNOWN, hint=_ASK_AGAIN)
         case StoreUnavailable():
             return Error(code=code, message=_UNAVAILABLE)
+        case StoreFull():
+            return Error(code=code, message=_FULL, hint=_MAKE_ROOM)
         case ProofRequired() | SignInAgain() | LacksClaims():
             closer = RESOURCE_TENANT_TOKEN_REQUIRED if isinstance(error, ProofRequired) else INSUFFICIENT_CLAIMS
             return Error(

@@ -21,7 +21,7 @@ _Json = dict[str, Any]
 _REF = "#/components/schemas/{name}"
 _ALWAYS = ("InvalidInput", "RequestTimeout", "UriTooLong", "Failed")
 _SIGNED_IN = ("NotSignedIn", "Forbidden", "TooManyRequests", "StoreUnavailable", "OutcomeUnknown", "StoreRefused")
-_WITH_BODY = ("PayloadTooLarge", "UnsupportedMediaType")
+_WITH_BODY = ("PayloadTooLarge", "UnsupportedMediaType", "StoreFull")
 _DESCRIPTION = """\
 Lists answer `{"value": [...], "nextLink": "..."}`; `nextLink` is absent on the last page, and is followed as it is.
 A record's `etag` goes back in `If-Match` with a decision: what was shown is what is decided.

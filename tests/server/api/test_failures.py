@@ -3,13 +3,14 @@
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-from tests.server.api.acts import ASKING, REQUESTS, raised
+from tests.server.api.acts import ASKING, REQUESTS, new_key, raised
 from tests.support.apis import Api
 
-from supportaccess.domain.errors import OutcomeUnknown, StoreRefused, StoreUnavailable
+from supportaccess.domain.errors import OutcomeUnknown, StoreFull, StoreRefused, StoreUnavailable
 
 INSIDE = "host db.internal, password hunter2"
 KEY = {"Idempotency-Key": "k"}
@@ -21,6 +22,7 @@ KEY = {"Idempotency-Key": "k"}
         (StoreUnavailable(INSIDE, hint=INSIDE), 503, "StoreUnavailable"),
         (OutcomeUnknown(INSIDE, hint=INSIDE), 503, "OutcomeUnknown"),
         (StoreRefused(INSIDE, hint=INSIDE), 500, "StoreRefused"),
+        (StoreFull(INSIDE, hint=INSIDE), 507, "StoreFull"),
         (RuntimeError(INSIDE), 500, "Failed"),
         (RecursionError(INSIDE), 500, "Failed"),
     ],
@@ -43,6 +45,35 @@ def test_what_a_client_is_told(
     assert "hunter2" not in str(answer)
     if code == "OutcomeUnknown":
         assert "same Idempotency-Key" in answer.error["hint"]
+
+
+def test_a_full_disk_is_told_as_one(own_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room a change is refused as what it is, without a path; reading goes on, and with room changes do."""
+    record = raised(own_api)
+    (most_pages,) = own_api.engine.connection.execute("PRAGMA page_count").fetchone()
+    write = own_api.services.database.write
+
+    async def cramped(act: Callable[[Any], Any], **more: Any) -> Any:
+        def with_little_room(engine: Any) -> Any:
+            engine.connection.execute(f"PRAGMA max_page_count = {most_pages}")
+            return act(engine)
+
+        return await write(with_little_room, **more)
+
+    monkeypatch.setattr(own_api.services.database, "write", cramped)
+    large = {**ASKING, "reason": "x" * 900}
+    for _ in range(1000):
+        refused = own_api.ask("POST", REQUESTS, json_body=large, headers={"Idempotency-Key": new_key()})
+        if refused.status != 201:
+            break
+
+    assert (refused.status, refused.error["code"]) == (507, "StoreFull")
+    assert "nothing was changed" in refused.error["message"]
+    assert "make room" in refused.error["hint"]
+    assert "store.db" not in str(refused)
+    assert own_api.ask("GET", f"{REQUESTS}/{record['id']}").json == record
+    most_pages *= 10
+    assert own_api.ask("POST", REQUESTS, json_body=large, headers={"Idempotency-Key": new_key()}).status == 201
 
 
 @pytest.mark.parametrize("part", ["database", "keys"])

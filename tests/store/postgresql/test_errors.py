@@ -5,7 +5,7 @@ from tests.support.people import HOME
 from tests.support.postgresql import Cluster
 from tests.support.worlds import SqlWorld
 
-from supportaccess.domain.errors import InvalidInput, StoreRefused, StoreUnavailable
+from supportaccess.domain.errors import InvalidInput, StoreFull, StoreRefused, StoreUnavailable
 from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.sql.engine import Raced
 from supportaccess.store.sql.postgresql import PostgresqlEngine
@@ -28,7 +28,7 @@ from supportaccess.store.sql.postgresql_errors import explain, explain_commit
         ("53300", StoreUnavailable),
         ("53200", StoreUnavailable),
         ("08006", StoreUnavailable),
-        ("53100", StoreRefused),
+        ("53100", StoreFull),
         ("42501", StoreRefused),
         ("42P01", StoreRefused),
         ("3D000", StoreRefused),

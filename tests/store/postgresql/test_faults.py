@@ -12,7 +12,7 @@ from tests.support.postgresql import Cluster
 from tests.support.swallowing_proxy import swallowing_proxy
 from tests.support.worlds import SqlWorld
 
-from supportaccess.domain.errors import OutcomeUnknown, StoreRefused, StoreUnavailable
+from supportaccess.domain.errors import OutcomeUnknown, StoreFull, StoreRefused, StoreUnavailable
 from supportaccess.domain.records import AccessRequest, Status
 from supportaccess.store.postgresql import open_postgresql
 from supportaccess.store.postgresql_schema import SERVER_ROLE
@@ -217,7 +217,7 @@ def test_a_full_data_disk(small_data_disk: Cluster) -> None:
     world = SqlWorld(PostgresqlEngine(small_data_disk.conninfo("store", SERVER_ROLE), pool=2))
     done, refused = until_refused(world)
     assert "disk" in str(refused)
-    assert type(refused) is StoreRefused
+    assert type(refused) is StoreFull
     assert [entry.idempotency_key for entry in world.entries(HOME)] == done
 
     small_data_disk.make_room()

@@ -9,6 +9,7 @@ import psycopg
 from supportaccess.domain.errors import (
     InvalidInput,
     OutcomeUnknown,
+    StoreFull,
     StoreRefused,
     StoreUnavailable,
     SupportAccessError,
@@ -38,7 +39,7 @@ def explain(error: psycopg.Error) -> SupportAccessError:
     if code in _WAITED:
         return StoreUnavailable(f"the database was busy for too long ({text}); {_NOTHING}", hint=AGAIN)
     if code == _DISK_FULL:
-        return StoreRefused(
+        return StoreFull(
             f"the disk of the database is full; {_NOTHING}", hint="Make room there, then run the same command again."
         )
     if code == _FORBIDDEN or code.startswith(_SCHEMA):

@@ -8,6 +8,7 @@ from pathlib import Path
 from supportaccess.domain.errors import (
     InvalidInput,
     OutcomeUnknown,
+    StoreFull,
     StoreRefused,
     StoreUnavailable,
     SupportAccessError,
@@ -141,7 +142,7 @@ def explain(error: sqlite3.Error, path: Path) -> SupportAccessError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     match code:
         case sqlite3.SQLITE_FULL:
-            return StoreRefused(
+            return StoreFull(
                 f"the disk of {path} is full; nothing was changed", hint="Make room, then run the same command again."
             )
         case sqlite3.SQLITE_IOERR:
