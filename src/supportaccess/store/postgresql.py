@@ -46,6 +46,17 @@ _OTHER_POLICIES = """
     SELECT name, polname FROM pg_policy JOIN unnest(%s::text[]) AS name ON polrelid = to_regclass(name)
     WHERE polpermissive AND polname NOT IN ('of_the_tenants', 'of_every_tenant') ORDER BY 1, 2
 """
+_COLUMN_RIGHTS = """
+    SELECT name, quote_ident(attname), privilege_type,
+        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+    FROM unnest(%s::text[]) AS name JOIN pg_attribute ON attrelid = to_regclass(name), aclexplode(attacl)
+    WHERE grantee = 0 OR pg_has_role(current_user, grantee, 'MEMBER') ORDER BY name, attnum, 3, 4
+"""
+# Those that keep an audit log from being changed, and those of foreign keys, which a superuser can disable too.
+_IDLE_TRIGGERS = """
+    SELECT name, quote_ident(tgname) FROM pg_trigger JOIN unnest(%s::text[]) AS name ON tgrelid = to_regclass(name)
+    WHERE tgenabled NOT IN ('O', 'A') ORDER BY 1, 2
+"""
 
 Trouble = tuple[str, str]
 """What is wrong, and the statement or command that mends it."""
@@ -155,6 +166,24 @@ def _schema(connection: Connection) -> Iterator[Trouble]:
         yield (
             f"the server's role {role} has other rights than it needs on {', '.join(wrong)}",
             f"supportaccess store migrate --server-role {role}",
+        )
+    for table, column, right, grantee in _all(connection, _COLUMN_RIGHTS, [list(RIGHTS)]):
+        if right not in RIGHTS[table]:
+            yield (
+                f"the server's role {role} has a right that it does not need: {right} on {table}, column {column}",
+                f"REVOKE {right} ({column}) ON {table} FROM {grantee};",
+            )
+    yield from _triggers(connection)
+
+
+def _triggers(connection: Connection) -> Iterator[Trouble]:
+    for table, trigger in _all(connection, _IDLE_TRIGGERS, [list(RIGHTS)]):
+        yield f"the trigger {trigger} on {table} is disabled", f"ALTER TABLE {table} ENABLE TRIGGER {trigger};"
+    (setting,) = _one(connection, "SELECT current_setting('session_replication_role')")
+    if setting == "replica":
+        yield (
+            "session_replication_role is replica: no trigger of the tables is run",
+            "Look at ALTER ROLE and ALTER DATABASE settings: it has to be origin.",
         )
 
 

@@ -65,6 +65,36 @@ def test_a_database_as_it_should_be(cluster: Cluster) -> None:
         ("GRANT DELETE ON audit_events TO {}", "REVOKE DELETE ON audit_events FROM {}", "other rights", "migrate"),
         ("REVOKE INSERT ON audit_events FROM {}", "GRANT INSERT ON audit_events TO {}", "other rights", "migrate"),
         (
+            "GRANT UPDATE (entry) ON audit_events TO {}",
+            "REVOKE UPDATE (entry) ON audit_events FROM {}",
+            "does not need: UPDATE on audit_events, column entry",
+            f"REVOKE UPDATE (entry) ON audit_events FROM {SERVER_ROLE};",
+        ),
+        (
+            "GRANT UPDATE (version) ON schema_version TO PUBLIC",
+            "REVOKE UPDATE (version) ON schema_version FROM PUBLIC",
+            "UPDATE on schema_version, column version",
+            "REVOKE UPDATE (version) ON schema_version FROM PUBLIC;",
+        ),
+        (
+            "ALTER TABLE audit_events DISABLE TRIGGER audit_events_are_not_changed",
+            "ALTER TABLE audit_events ENABLE TRIGGER audit_events_are_not_changed",
+            "the trigger audit_events_are_not_changed on audit_events is disabled",
+            "ALTER TABLE audit_events ENABLE TRIGGER audit_events_are_not_changed;",
+        ),
+        (
+            "ALTER TABLE audit_events ENABLE REPLICA TRIGGER audit_events_are_not_emptied",
+            "ALTER TABLE audit_events ENABLE TRIGGER audit_events_are_not_emptied",
+            "audit_events_are_not_emptied on audit_events is disabled",
+            "ENABLE TRIGGER audit_events_are_not_emptied;",
+        ),
+        (
+            "ALTER ROLE {} SET session_replication_role = replica",
+            "ALTER ROLE {} RESET session_replication_role",
+            "session_replication_role is replica",
+            "ALTER ROLE",
+        ),
+        (
             "ALTER ROLE {} SET synchronous_commit = off",
             "ALTER ROLE {} RESET synchronous_commit",
             "synchronous_commit is off",
@@ -107,6 +137,13 @@ def test_what_is_wrong_is_named_with_what_mends_it(
         cluster.run(after.format(SERVER_ROLE), "store")
     assert named in refused.message
     assert mend in str(refused.hint)
+    check(cluster.conninfo("store", SERVER_ROLE))
+
+
+def test_rights_on_columns_that_the_table_gives_anyway(cluster: Cluster) -> None:
+    """A right on a column that the role has on the whole table is none too many."""
+    cluster.run(f"GRANT SELECT (entry) ON audit_events TO {SERVER_ROLE}", "store")
+
     check(cluster.conninfo("store", SERVER_ROLE))
 
 
