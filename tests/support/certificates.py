@@ -26,13 +26,15 @@ class ServerCertificate:
     authority: Path
 
 
-def certificate_for_loopback(folder: Path) -> ServerCertificate:
-    """Make a certificate for localhost, 127.0.0.1 and ::1, and the authority that signed it."""
+def certificate_for_loopback(folder: Path, *, begins: timedelta = -_DAY, ends: timedelta = _DAY) -> ServerCertificate:
+    """Make a certificate for localhost, 127.0.0.1 and ::1, and the authority that signed it; its term is from now."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _named("Authority of the tests")
     authority = _signed(issuer, issuer, authority_key.public_key(), authority_key, _SIGNS_CERTIFICATES)
     names = [x509.DNSName("localhost"), *(x509.IPAddress(ip_address(each)) for each in ("127.0.0.1", "::1"))]
-    certificate = _signed(_named("localhost"), issuer, key.public_key(), authority_key, _SIGNS_HANDSHAKES, names)
+    certificate = _signed(
+        _named("localhost"), issuer, key.public_key(), authority_key, _SIGNS_HANDSHAKES, names, (begins, ends)
+    )
     made = ServerCertificate(folder / "server.pem", folder / "server.key", folder / "authority.pem")
     made.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
@@ -90,13 +92,14 @@ def _signed(
     authority_key: ec.EllipticCurvePrivateKey,
     usage: dict[str, bool],
     names: Sequence[x509.GeneralName] = (),
+    term: tuple[timedelta, timedelta] = (-_DAY, _DAY),
 ) -> x509.Certificate:
     """Make one certificate with what a strict verifier asks for (RFC 5280, sections 4.2.1.1 to 4.2.1.9)."""
     unused = ("content_commitment", "data_encipherment", "key_agreement", "key_encipherment")
     uses = x509.KeyUsage(**usage, **dict.fromkeys(unused, False), encipher_only=False, decipher_only=False)
     now = datetime.now(UTC)
     builder = (
-        x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), now - _DAY, now + _DAY)
+        x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), now + term[0], now + term[1])
         .add_extension(x509.BasicConstraints(ca=usage["key_cert_sign"], path_length=None), critical=True)
         .add_extension(uses, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

@@ -10,13 +10,15 @@ from supportaccess.domain.times import Clock, system_clock
 from supportaccess.server import tls
 from supportaccess.server.database import open_engine
 from supportaccess.server.identity.authentication import Authenticator
-from supportaccess.server.settings import DatabaseSettings, PermissionsFrom, ServerSettings
+from supportaccess.server.settings import DatabaseSettings, ListenSettings, PermissionsFrom, ServerSettings
 from supportaccess.server.settings_file import is_loopback
 from supportaccess.store.embedded import open_embedded, schema_version
 from supportaccess.store.sql.engine import KNOWN_VERSION
 from supportaccess.store.sql.sqlite import SqliteEngine
 
 _DAYS_TO_RENEW = 14
+_DAY = "%Y-%m-%d %H:%M +00:00"
+_RENEW = "Renew it, then send the server SIGHUP or restart it."
 
 
 def refuse_unusable(settings: ServerSettings) -> None:
@@ -33,7 +35,7 @@ def problems(settings: ServerSettings, clock: Clock = system_clock) -> Iterator[
     """Yield everything that would keep the server from working. Nothing is made or changed."""
     checks: tuple[Callable[[], None], ...] = (
         lambda: refuse_unusable(settings),
-        lambda: _refuse_ended(settings, clock()),
+        lambda: refuse_out_of_term(settings.listen, clock()),
         lambda: _look_at_database(settings.database),
     )
     for check in checks:
@@ -42,6 +44,28 @@ def problems(settings: ServerSettings, clock: Clock = system_clock) -> Iterator[
         except SupportAccessError as error:
             yield error
     yield from _key_sets(settings)
+
+
+def refuse_out_of_term(listen: ListenSettings, now: datetime) -> None:
+    """Raise StoreRefused for a certificate that has ended, or does not hold yet: no client takes it."""
+    term = None if listen.certificate is None else tls.term_of(listen.certificate)
+    if term is None:
+        return
+    if now >= term.ends:
+        raise StoreRefused(f"{listen.certificate} ended on {term.ends:{_DAY}}: no client takes it", hint=_RENEW)
+    if now < term.begins:
+        raise StoreRefused(
+            f"{listen.certificate} holds only from {term.begins:{_DAY}} on: no client takes it before",
+            hint=f"Is the clock of this machine right? It says {now:{_DAY}}.",
+        )
+
+
+def renewals(listen: ListenSettings, now: datetime) -> Iterator[str]:
+    """Yield what has to be renewed soon."""
+    term = None if listen.certificate is None else tls.term_of(listen.certificate)
+    if term is None or not term.begins <= now < term.ends or (term.ends - now).days >= _DAYS_TO_RENEW:
+        return
+    yield f"{listen.certificate} ends on {term.ends:{_DAY}}, {_days_left(term, now)}. {_RENEW}"
 
 
 def description(settings: ServerSettings, clock: Clock = system_clock) -> list[tuple[str, str]]:
@@ -87,13 +111,16 @@ def _listens(settings: ServerSettings, now: datetime) -> str:
         return f"{where}, without TLS" + (
             ": for this machine alone" if loopback else ", which a proxy in front must do"
         )
-    try:
-        days = (tls.last_day(listen.certificate) - now).days
-    except (OSError, ValueError):
-        return f"{where}, with {listen.certificate}"
-    return f"{where}, TLS 1.2 or newer, with {listen.certificate}, which is good for {days} more days" + (
-        ": renew it" if days < _DAYS_TO_RENEW else ""
-    )
+    where = f"{where}, TLS 1.2 or newer, with {listen.certificate}"
+    term = tls.term_of(listen.certificate)
+    if term is None or not term.begins <= now < term.ends:  # told as a problem
+        return where
+    return f"{where}, which ends {_days_left(term, now)}"
+
+
+def _days_left(term: tls.Term, now: datetime) -> str:
+    days = (term.ends - now).days
+    return "within a day" if days < 1 else "in 1 day" if days == 1 else f"in {days} days"
 
 
 def _proxy(settings: ServerSettings) -> str:
@@ -123,18 +150,6 @@ def _decisions(settings: ServerSettings) -> str:
     context, alone = settings.identity.decision_auth_context, ", ".join(settings.identity.app_only_may_decide)
     met = f" whose sign-in met the authentication context {context}" if context else ""
     return f"by people{met}, and by these applications alone: {alone}" if alone else f"by people{met} only"
-
-
-def _refuse_ended(settings: ServerSettings, now: datetime) -> None:
-    certificate = settings.listen.certificate
-    if certificate is None:
-        return
-    try:
-        end = tls.last_day(certificate)
-    except (OSError, ValueError):  # told by the check of the file itself
-        return
-    if end <= now:
-        raise StoreRefused(f"{certificate} ended on {end:%Y-%m-%d}: no client will take it", hint="Renew it.")
 
 
 def _look_at_database(settings: DatabaseSettings) -> None:

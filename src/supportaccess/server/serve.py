@@ -26,6 +26,7 @@ from uvicorn.supervisors import Multiprocess
 
 from supportaccess import __version__
 from supportaccess.domain.errors import StoreUnavailable, SupportAccessError
+from supportaccess.domain.times import system_clock
 from supportaccess.server import checks, logs
 from supportaccess.server.database import open_engine
 from supportaccess.server.handshakes import TlsConfig
@@ -58,6 +59,7 @@ def serve(settings: ServerSettings) -> None:
         open_engine(settings.database).close()
     except StoreUnavailable as error:
         logs.event("databaseUnavailable", level=logging.WARNING, message=error.message)
+    _tell_term(settings.listen)
     _allow_files(settings.limits.connections)
     with _listening(settings.listen) as listener, _shared_folder() as folder:
         config = _config(settings, folder)
@@ -91,6 +93,17 @@ def _config(settings: ServerSettings, folder: Path) -> LimitedConfig:
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.stop_seconds,
     )
+
+
+def _tell_term(listen: ListenSettings) -> None:
+    """Log that the certificate has ended, or will soon; whoever renews it need not start the server again."""
+    now = system_clock()
+    try:
+        checks.refuse_out_of_term(listen, now)
+    except SupportAccessError as error:
+        logs.event("certificateOutOfTerm", level=logging.ERROR, message=error.message)
+    for renewal in checks.renewals(listen, now):
+        logs.event("certificateEndsSoon", level=logging.WARNING, message=renewal)
 
 
 def _allow_files(connections: int) -> None:
@@ -168,7 +181,7 @@ def _run_alone(settings: ServerSettings, config: LimitedConfig, listener: socket
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: _load_certificate_again(config))
+        signal.signal(signal.SIGHUP, lambda *_: _load_certificate_again(settings.listen, config))
     _tell(settings, listener)
     try:
         server.run([listener])
@@ -176,7 +189,7 @@ def _run_alone(settings: ServerSettings, config: LimitedConfig, listener: socket
         raise _not_started() from None
 
 
-def _load_certificate_again(config: LimitedConfig) -> None:
+def _load_certificate_again(listen: ListenSettings, config: LimitedConfig) -> None:
     if not isinstance(config, TlsConfig) or not config.loaded:
         return
     try:
@@ -185,6 +198,7 @@ def _load_certificate_again(config: LimitedConfig) -> None:
         logs.event("certificateRefused", level=logging.ERROR, message=error.message)
     else:
         logs.event("certificateLoaded")
+        _tell_term(listen)
 
 
 def _run_workers(settings: ServerSettings, config: LimitedConfig, listener: socket.socket, folder: Path) -> None:

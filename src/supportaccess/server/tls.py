@@ -5,6 +5,7 @@ import ssl
 import stat
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.server.settings import ListenSettings
@@ -42,11 +43,22 @@ def load(made: ssl.SSLContext, listen: ListenSettings) -> None:
         ) from None
 
 
-def last_day(certificate: Path) -> datetime:
-    """Return the moment at which a certificate ends."""
+class Term(NamedTuple):
+    """From when until when a certificate holds."""
+
+    begins: datetime
+    ends: datetime
+
+
+def term_of(certificate: Path) -> Term | None:
+    """Return the term of a certificate; None for a file that is none, which `context` tells."""
     from cryptography import x509
 
-    return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    try:
+        read = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return Term(read.not_valid_before_utc, read.not_valid_after_utc)
 
 
 def refuse_unreadable(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 
@@ -70,7 +70,7 @@ def test_the_words_for_a_larger_one(tmp_path: Path) -> None:
     told = dict(checks.description(read_settings(path, database)))
 
     assert "TLS 1.2 or newer" in told["Listens"]
-    assert "which is good for 0 more days: renew it" in told["Listens"]
+    assert told["Listens"].endswith("server.pem, which ends within a day")
     assert told["Clients"] == "call it https://support.example"
     assert told["Proxy"] == "X-Forwarded-For and X-Forwarded-Proto are believed from 10.0.0.0/8"
     assert told["Store"] == "PostgreSQL host=db dbname=supportaccess user=server"
@@ -142,14 +142,54 @@ def test_a_database_that_does_not_answer(tmp_path: Path, issuer: Issuer) -> None
     assert "c4nary" not in told + said
 
 
-def test_a_certificate_that_ended(tmp_path: Path) -> None:
-    """A certificate of the past is a problem with its date."""
-    certificate_for_loopback(tmp_path)
-    settings = read_settings(settings_file(tmp_path, listen='certificate = "server.pem"\nkey = "server.key"'), {})
-    later = datetime.now(UTC) + timedelta(days=3)
-    told = [error.message for error in checks.problems(settings, lambda: later)]
+@pytest.mark.parametrize(
+    ("begins", "ends", "problem", "mend"),
+    [
+        (-400, -1, "server.pem ended on 2", "Renew it"),
+        (1, 400, "server.pem holds only from 2", "clock of this machine"),
+    ],
+)
+def test_a_certificate_out_of_its_term(
+    tmp_path: Path, issuer: Issuer, begins: int, ends: int, problem: str, mend: str
+) -> None:
+    """A certificate of the past or of the future is a problem with its date, and exit code 1."""
+    code, told, said = check_certificate(tmp_path, issuer, begins, ends)
 
-    assert any("server.pem ended on " in message for message in told)
+    assert code == 1
+    assert problem in said
+    assert mend in said
+    assert "Everything" not in said
+    assert "which ends" not in told
+
+
+@pytest.mark.parametrize(("days", "words"), [(1, "within a day"), (2, "in 1 day"), (14, "in 13 days")])
+def test_a_certificate_that_ends_soon(tmp_path: Path, issuer: Issuer, days: int, words: str) -> None:
+    """It is a warning: nothing is wrong yet, and not everything is right."""
+    code, told, said = check_certificate(tmp_path, issuer, -1, days)
+
+    assert code == 0
+    assert f"which ends {words}" in told
+    warning, closing = said.splitlines()
+    assert warning.startswith(f"Warning: {tmp_path / 'server.pem'} ends on ")
+    assert f", {words}. Renew it, " in warning
+    assert closing == "Everything else is right."
+
+
+def test_a_certificate_that_holds_for_long(tmp_path: Path, issuer: Issuer) -> None:
+    """Two weeks and more are nothing to warn of."""
+    code, told, said = check_certificate(tmp_path, issuer, -1, 16)
+
+    assert (code, said) == (0, "Everything is right.\n")
+    assert "which ends in 15 days" in told
+
+
+def check_certificate(folder: Path, issuer: Issuer, begins: int, ends: int) -> tuple[int, str, str]:
+    """Check a good set-up with a certificate of such a term, in days from now."""
+    certificate_for_loopback(folder, begins=timedelta(days=begins), ends=timedelta(days=ends))
+    identity = f'authority = "{issuer.authority}"\nca_file = "{issuer.ca_file}"'
+    return check(
+        folder, settings_file(folder, identity=identity, listen='certificate = "server.pem"\nkey = "server.key"')
+    )
 
 
 def test_an_existing_store_is_not_changed(tmp_path: Path, issuer: Issuer) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import warnings
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,24 @@ def test_hup_reads_a_renewed_certificate(made: ServerCertificate, tmp_path: Path
         assert first != second
         assert "is open to others" in refused["message"]
         assert _serial(server.address) == second
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "event"),
+    [(-9, -1, "certificateOutOfTerm"), (1, 9, "certificateOutOfTerm"), (-1, 9, "certificateEndsSoon")],
+)
+def test_the_term_is_told_in_the_log(tmp_path: Path, begins: int, ends: int, event: str) -> None:
+    """A certificate that has ended, will soon, or does not hold yet is logged when the server starts, which it does."""
+    certificate_for_loopback(tmp_path, begins=timedelta(days=begins), ends=timedelta(days=ends))
+    settings = settings_file(tmp_path, listen='certificate = "server.pem"\nkey = "server.key"')
+    with running_server(tmp_path, settings) as server:
+        assert server.ask("/healthz").status == 200
+        assert "server.pem" in server.wait_for(event)["message"]
+        certificate_for_loopback(tmp_path, ends=timedelta(days=99))
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("certificateLoaded")
+        assert server.ask("/healthz").status == 200
+        assert sum(line["event"].startswith("certificate") for line in server.lines) == 2
 
 
 def _spoken(address: tuple[str, int], made: ServerCertificate, version: ssl.TLSVersion) -> ssl.SSLSocket:

@@ -52,7 +52,7 @@ def serve(
 
 
 def _check(context: Context, settings: "ServerSettings") -> ExitCode:
-    from supportaccess.server.checks import description, problems
+    from supportaccess.server.checks import description, problems, renewals
 
     for title, sentence in description(settings, context.clock):
         context.streams.write(f"{title:<13}{safe(sentence)}\n")
@@ -61,9 +61,12 @@ def _check(context: Context, settings: "ServerSettings") -> ExitCode:
         context.streams.error(f"Error: {error.message}")
         if error.hint:
             context.streams.advise(error.hint)
+    soon = list(renewals(settings.listen, context.clock()))
+    for renewal in soon:
+        context.streams.warn(f"Warning: {renewal}")
     if found:
         return exit_code_of(found[0])
-    context.streams.note("Everything is right.")
+    context.streams.note("Everything else is right." if soon else "Everything is right.")
     return ExitCode.DONE
 
 
