@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from supportaccess.cli.commands.lint import FINDINGS
+from supportaccess.cli.commands.who import DECIDERS
 from supportaccess.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
 from supportaccess.cli.output.fields import ACCESS_REQUESTS, AUDIT_ENTRIES, Layout, names_of
 from supportaccess.cli.output.formats import Format
@@ -14,7 +16,9 @@ from supportaccess.domain import errors
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.errors import SupportAccessError
 from supportaccess.domain.events import Event, What
-from supportaccess.domain.records import AccessRequest
+from supportaccess.domain.findings import LintFinding
+from supportaccess.domain.records import AccessRequest, Struct
+from supportaccess.domain.who import Decider
 from supportaccess.network.trust import VARIABLES
 
 ROOT = Path(__file__).parents[2]
@@ -59,10 +63,15 @@ def test_exit_codes() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "kind"),
-    [("Fields of an access request", AccessRequest), ("Fields of an audit entry", AuditEntry)],
-    ids=["access request", "audit entry"],
+    [
+        ("Fields of an access request", AccessRequest),
+        ("Fields of an audit entry", AuditEntry),
+        ("Fields of a finding", LintFinding),
+        ("Fields of a decider", Decider),
+    ],
+    ids=["access request", "audit entry", "finding", "decider"],
 )
-def test_fields(heading: str, kind: type[AccessRequest | AuditEntry]) -> None:
+def test_fields(heading: str, kind: type[Struct]) -> None:
     """The page has every field, in the order of the record, and no other."""
     assert list(table(heading)) == names_of(kind)
 
@@ -70,7 +79,7 @@ def test_fields(heading: str, kind: type[AccessRequest | AuditEntry]) -> None:
 def test_fields_of_an_event() -> None:
     """The page has every field of an event, in its order, and every value of `what`."""
     assert list(table("Fields of an event")) == [name for name in names_of(Event) if "." not in name]
-    section = PAGE.partition("## Fields of an event")[2].partition("## Error codes")[0]
+    section = PAGE.partition("## Fields of an event")[2].partition("\n## ")[0]
     assert set(What) <= set(re.findall(r"`(\w+)`", section.rpartition("|")[2]))
 
 
@@ -95,8 +104,13 @@ def test_environment_variables() -> None:
 
 @pytest.mark.parametrize(
     ("before", "layout"),
-    [("The columns of `list` as", ACCESS_REQUESTS), ("Those of `audit log`:", AUDIT_ENTRIES)],
-    ids=["list", "audit log"],
+    [
+        ("The columns of `list` as", ACCESS_REQUESTS),
+        ("Those of `audit log`:", AUDIT_ENTRIES),
+        ("Those of `audit lint`:", FINDINGS),
+        ("Those of `audit who`:", DECIDERS),
+    ],
+    ids=["list", "audit log", "audit lint", "audit who"],
 )
 def test_columns(before: str, layout: Layout) -> None:
     """The page has the columns of TSV and CSV in their order."""

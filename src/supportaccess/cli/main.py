@@ -35,11 +35,14 @@ COMMANDS: Mapping[str, Lazy] = {
         {
             "log": _lazy("List the entries of the audit log.", "audit", "log"),
             "verify": _lazy("Recompute the log and hold everything against it.", "audit", "verify"),
+            "lint": _lazy("Find access and decisions that should worry somebody.", "lint", "lint"),
+            "who": _lazy("Who could approve, and who did.", "who", "who"),
         },
         _RECORD,
         (
             ("Who did what in the last month", "supportaccess audit log --since 30d"),
             ("Is the log as it was written?", "supportaccess audit verify"),
+            ("Fail a pipeline while something is wrong", "supportaccess audit lint --fail-if-any"),
         ),
     ),
     "provider": Lazy(

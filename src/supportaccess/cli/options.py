@@ -1,6 +1,7 @@
 """The options that several commands share."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,6 +80,20 @@ Since = Annotated[
 ]
 Until = Annotated[
     str | None, typer.Option("--until", metavar="TIME", help="Made before then: RFC 3339, a date, or an age (12h).")
+]
+
+Roles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--roles",
+        metavar="FILE",
+        help="Role assignments as Graph exports them (docs/audits.md); a page each, may repeat.",
+        show_default=False,
+    ),
+]
+RoleTable = Annotated[
+    Path | None,
+    typer.Option("--role-table", metavar="FILE", help="Which roles may decide, instead of the table that comes along."),
 ]
 
 

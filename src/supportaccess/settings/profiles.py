@@ -9,6 +9,7 @@ import msgspec
 
 from supportaccess.domain.endpoints import check_endpoint
 from supportaccess.domain.errors import Ambiguous, InvalidInput, NotFound, NotSignedIn, SupportAccessError
+from supportaccess.domain.findings import Code
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.settings.files import broken, edit, locked, read
 from supportaccess.settings.paths import Paths, private_folder, refused
@@ -24,11 +25,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     `store` is `embedded`, or the endpoint of a shared store. The rest is about signing in there: `client_id`,
     `authority` and `scopes` are what `login` settled on, by what the endpoint said (`discovery`) or by its options.
+    `silenced` has, for codes of `audit lint`, the reason for which they do not count here.
     """
 
     tenant_id: str
     alias: str | None = None
     store: str = EMBEDDED
+    silenced: Mapping[str, str] = {}
     client_id: str | None = None
     authority: str | None = None
     scopes: tuple[str, ...] = ()
@@ -54,7 +57,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     def at(self, store: str) -> "Profile":
         """Return it with another store, without what signs in to the one that it had. Raises InvalidInput."""
         store = store if store == EMBEDDED else check_endpoint(store)
-        return self if store == self.store else Profile(tenant_id=self.tenant_id, alias=self.alias, store=store)
+        if store == self.store:
+            return self
+        return Profile(tenant_id=self.tenant_id, alias=self.alias, store=store, silenced=self.silenced)
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -260,6 +265,7 @@ def _values(profile: Profile) -> dict[str, object]:
     values: dict[str, object] = msgspec.structs.asdict(profile)
     del values["tenant_id"]
     values["scopes"] = list(profile.scopes) or None
+    values["silenced"] = {code.value: profile.silenced.get(code) for code in Code} if profile.silenced else None
     for key, kind in tables.items():
         table = values[key]
         values[key] = msgspec.to_builtins(table, builtin_types=(datetime,)) if isinstance(table, kind) else None

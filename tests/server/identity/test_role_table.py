@@ -9,7 +9,8 @@ from tests.support.issuer import Issuer
 
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.identity.roles import BY_DIRECTORY_ROLE, SHIPPED_TABLE, load_role_table
+from supportaccess.domain.role_table import BY_DIRECTORY_ROLE, shipped_text
+from supportaccess.server.identity.roles import load_role_table
 from supportaccess.server.settings import PermissionsFrom
 
 OWN_ROLE = "0f1e2d3c-4b5a-4697-8877-665544332211"
@@ -54,7 +55,7 @@ def test_the_shipped_table_has_no_lockbox_role() -> None:
 
 def test_the_shipped_table_says_what_each_grant_rests_on() -> None:
     """Every permission of the file is marked as documented or as inferred."""
-    file = json.loads(SHIPPED_TABLE.read_text("utf-8"))
+    file = json.loads(shipped_text())
 
     bases = [basis for grant in file["grants"] for basis in grant["permissions"].values()]
 

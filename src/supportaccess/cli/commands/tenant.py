@@ -1,5 +1,6 @@
 """`supportaccess tenant`: one profile for each tenant."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -10,11 +11,14 @@ from supportaccess.cli.asking import agreed
 from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
+from supportaccess.cli.meant import meant
 from supportaccess.cli.output.fields import Layout, cell_text, row_of
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import safe
-from supportaccess.domain.errors import NotFound
+from supportaccess.domain.errors import InvalidInput, NotFound
+from supportaccess.domain.findings import Code
 from supportaccess.domain.records import Struct
+from supportaccess.domain.text import LONGEST_REASON, check_text
 from supportaccess.settings.profiles import Profile
 
 
@@ -26,10 +30,11 @@ class ProfileRow(Struct, frozen=True, kw_only=True):
     store: str
     is_default: bool
     origin: str | None = None
+    silenced: Mapping[str, str] = {}
 
 
 PROFILES = Layout(ProfileRow, ("tenantId", "alias", "store", "isDefault"), "tenantId")
-PROFILE = Layout(ProfileRow, ("tenantId", "alias", "store", "isDefault", "origin"), "tenantId")
+PROFILE = Layout(ProfileRow, ("tenantId", "alias", "store", "isDefault", "origin", "silenced"), "tenantId")
 
 TheTenant = Annotated[str, typer.Argument(metavar="TENANT", help="Alias or ID of the tenant.")]
 
@@ -84,6 +89,7 @@ def show(
 @examples(
     ("Name a tenant", "supportaccess tenant set 8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71 --alias contoso"),
     ("Take its name away", "supportaccess tenant set contoso --alias ''"),
+    ("Say that a finding is known", "supportaccess tenant set contoso --silence 'SA002=Entra has no time limits'"),
     ("Work with a shared store", "supportaccess tenant set contoso --endpoint https://store.example.com"),
 )
 def set_profile(
@@ -95,6 +101,15 @@ def set_profile(
     endpoint: Annotated[
         str | None,
         typer.Option("--endpoint", metavar="URL", help="Of a shared store; 'embedded' goes back to this machine's."),
+    ] = None,
+    silence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--silence",
+            metavar="CODE=REASON",
+            help="A code of audit lint that does not count here, and why; CODE= lets it count again. May repeat.",
+            show_default=False,
+        ),
     ] = None,
     output: options.Output = None,
 ) -> None:
@@ -108,7 +123,11 @@ def set_profile(
     known = context.settings.profiles()
     before = next((profile for profile in known if profile.tenant_id == tenant_id), None)
     before = before or Profile(tenant_id=tenant_id)
-    profile = replace(before.at(endpoint or before.store), alias=before.alias if alias is None else alias or None)
+    profile = replace(
+        before.at(endpoint or before.store),
+        alias=before.alias if alias is None else alias or None,
+        silenced=_silenced(before.silenced, silence or ()),
+    )
     context.settings.save(profile)
     if not known:
         context.settings.use(tenant_id)
@@ -143,4 +162,23 @@ def _row(profile: Profile, default: str | None, origin: str | None = None) -> Pr
         store=profile.store,
         is_default=profile.tenant_id == default,
         origin=origin,
+        silenced=profile.silenced,
     )
+
+
+def _silenced(before: Mapping[str, str], given: Sequence[str]) -> dict[str, str]:
+    """Return the reasons by code as they are to be. Raises InvalidInput for what is no code, or has no reason."""
+    reasons = dict(before)
+    for text in given:
+        name, equals, reason = text.partition("=")
+        code = name.strip().upper()
+        if code not in list(Code) or not equals:
+            raise InvalidInput(
+                f"{text!r} does not name a code of audit lint and a reason{meant(code, Code)}",
+                hint="Say it as CODE=REASON: --silence 'SA002=Entra has no limits'\nsupportaccess audit lint --help",
+            )
+        if reason.strip():
+            reasons[code] = check_text("the reason", reason, LONGEST_REASON)
+        else:
+            reasons.pop(code, None)
+    return reasons

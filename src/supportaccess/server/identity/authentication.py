@@ -183,7 +183,7 @@ class Authenticator:
 
 
 def _rules(settings: IdentitySettings) -> RoleRules:
-    table = load_role_table() if settings.role_table is None else load_role_table(settings.role_table)
+    table = load_role_table(settings.role_table)
     return RoleRules(settings.permissions_from, table, settings.client_id)
 
 

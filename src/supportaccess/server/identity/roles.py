@@ -1,80 +1,37 @@
 """What roles allow: directory roles (`wids`) by a table, or the app roles (`roles`) of the server's registration."""
 
-from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
 import msgspec
 
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.strict_json import BadJson, decode
-from supportaccess.domain.tenants import is_guid
+from supportaccess.domain.role_table import (
+    BY_DIRECTORY_ROLE,
+    LARGEST_TABLE,
+    RoleTable,
+    not_a_table,
+    parse_role_table,
+    shipped_role_table,
+)
 from supportaccess.server.settings import PermissionsFrom
 from supportaccess.store.wire import Grant
-
-SHIPPED_TABLE = Path(__file__).parent / "data" / "entra-roles.json"
-LARGEST_TABLE = 1024 * 1024
-
-BY_DIRECTORY_ROLE = frozenset({Permission.READ_REQUESTS, Permission.DECIDE, Permission.READ_AUDIT})
-"""What a directory role can give. Who raises requests or imports is the provider: no directory role says that."""
 
 _MOST_NAMED = 6
 
 
-class _GrantOfRoles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Some roles (name to template ID) and what each of them gives: the permission, and what that rests on."""
-
-    permissions: dict[Permission, str]
-    roles: dict[str, str]
-
-
-class _TableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    as_of: date
-    grants: tuple[_GrantOfRoles, ...]
-    sources: tuple[str, ...] = ()
-
-
-class RoleTable(msgspec.Struct, frozen=True):
-    """Which directory role gives what: for each permission the template IDs, and for each template ID the name."""
-
-    as_of: date
-    giving: Mapping[Permission, tuple[str, ...]]
-    names: Mapping[str, str]
-
-
-def load_role_table(path: Path = SHIPPED_TABLE) -> RoleTable:
-    """Read a role table. Raises InvalidInput, which says what is wrong where."""
+def load_role_table(path: Path | None = None) -> RoleTable:
+    """Read an operator's role table, or return the shipped one. Raises InvalidInput, which says what is wrong where."""
+    if path is None:
+        return shipped_role_table()
     try:
         if path.stat().st_size > LARGEST_TABLE:
             raise InvalidInput(f"the role table {path} is larger than {LARGEST_TABLE:,} bytes")
-        file = msgspec.convert(decode(path.read_text("utf-8")), _TableFile)
+        return parse_role_table(path.read_text("utf-8"), str(path))
     except OSError as error:
         raise InvalidInput(f"the role table {path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, BadJson, msgspec.ValidationError) as error:
-        raise InvalidInput(
-            f"the role table {path} is not one: {error}",
-            hint="docs/operate/tokens.md shows what it looks like; leave identity.role_table out for the shipped one.",
-        ) from None
-    return _table(file, path)
-
-
-def _table(file: _TableFile, path: Path) -> RoleTable:
-    giving: dict[Permission, dict[str, None]] = {permission: {} for permission in BY_DIRECTORY_ROLE}
-    names: dict[str, str] = {}
-    for grant in file.grants:
-        if foreign := grant.permissions.keys() - BY_DIRECTORY_ROLE:
-            raise InvalidInput(f"the role table {path} gives {min(foreign)}, which only an app role can give")
-        for name, template in grant.roles.items():
-            if not is_guid(template):
-                raise InvalidInput(f"the role table {path} has {template!r} for {name!r}: that is not a template ID")
-            if names.setdefault(template.lower(), name) != name:
-                raise InvalidInput(f"the role table {path} has two names for {template}")
-            for permission in grant.permissions:
-                giving[permission][template.lower()] = None
-    if not any(giving.values()):
-        raise InvalidInput(f"the role table {path} gives nothing to nobody")
-    return RoleTable(file.as_of, {permission: tuple(ids) for permission, ids in giving.items()}, names)
+    except UnicodeDecodeError as error:
+        raise not_a_table(str(path), error) from None
 
 
 class RoleRules(msgspec.Struct, frozen=True):
