@@ -77,6 +77,13 @@ def test_a_list_in_a_pipe_loads_what_it_prints_with(home: Home, arguments: list[
     assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.list"]
 
 
+def test_a_watch_in_a_pipe_loads_what_it_tells_with(home: Home) -> None:
+    """A watch that notifies nobody loads neither Apprise and what that needs nor Rich, and no other command."""
+    loaded = _run(home, _PROGRAM, "watch", "--once")
+    assert _among(loaded, [*_HEAVY, *_OTHER_FORMATS, "apprise", "rich", "tomlkit", "supportaccess.sources"]) == []
+    assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.watch"]
+
+
 def test_a_list_over_http_loads_no_store_and_asks_once(home: Home, tmp_path: Path) -> None:
     """A list of a shared store loads neither the embedded store nor what signs in or finds out, and asks one thing."""
     certificate = certified(tmp_path)

@@ -110,6 +110,10 @@ class Terminal:
         """Type it."""
         os.write(self._master, text.encode())
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Make it another size; the process is told as a terminal does."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def interrupt(self) -> Screen:
         """Press Ctrl-C until the process ends, and return the whole screen.
 

@@ -35,6 +35,8 @@ class Context:
         self.streams = streams
         self.environment = environment
         self._clients: dict[str, Client] = {}
+        self.patience: float | None = None
+        """Seconds for which a shared store is asked again when it does not answer; None: as long as is usual."""
         self.debug = environment.get("SUPPORTACCESS_DEBUG", "") not in {"", "0"}
 
     def switch_on(self, flag: str) -> None:
@@ -141,10 +143,11 @@ class Context:
 
     def client(self, endpoint: str) -> "Client":
         """Return what asks an endpoint, with one set of connections for all tenants. Raises InvalidInput."""
-        from supportaccess.store.http.client import Client
+        from supportaccess.store.http.client import PATIENCE, Client
 
         if endpoint not in self._clients:
-            self._clients[endpoint] = Client(endpoint, waiting=self.streams.note)
+            patience = PATIENCE if self.patience is None else self.patience
+            self._clients[endpoint] = Client(endpoint, patience=patience, waiting=self.streams.note)
         return self._clients[endpoint]
 
     def http_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "HttpStore":

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "approve": _lazy("Let the engineer in, for as long as you say.", "decisions", "approve", _DAILY),
     "reject": _lazy("Refuse a request.", "decisions", "reject", _DAILY),
     "revoke": _lazy("End access that is open, now.", "decisions", "revoke", _DAILY),
+    "watch": _lazy("Follow new and changing requests, and tell others of them.", "watch", "watch", _DAILY),
     "import": _lazy("Read an Entra audit log export into the store.", "import_", "import_export", _RECORD),
     "audit": Lazy(
         "The audit log: read it, prove that it was not altered.",

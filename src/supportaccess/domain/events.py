@@ -52,6 +52,8 @@ TOLD = frozenset(
 )
 """The activities that are told of, where their entry is about an access request."""
 
+_BY_CLOCK = {Status.LAPSED: Status.PENDING, Status.EXPIRED: Status.APPROVED}
+
 
 class Event(Struct, frozen=True, kw_only=True):
     """One thing that happened, or is about to, as one tenant may know it.
@@ -97,22 +99,22 @@ def event_of(entry: AuditEntry, record: AccessRequest | None) -> Event | None:
 
 
 def ended_by_clock(record: AccessRequest, tenant_id: str, now: datetime) -> Event | None:
-    """Return what the clock did to an open request, as it will also be told once it is written down."""
-    step = due.fall_due(record, now)
-    if step is None or step.after is None:
+    """Return what the clock did to a request, as it is also told once it is written down."""
+    record = due.as_of(record, now)
+    if record.status not in _BY_CLOCK or record.ended_at is None:
         return None
-    what = _what(record.status, step.after.status)
+    what = What(record.status.value)
     return Event(
-        id=event_id(tenant_id, record.id, what, step.at),
+        id=event_id(tenant_id, record.id, what, record.ended_at),
         what=what,
-        time=step.at,
+        time=record.ended_at,
         tenant_id=tenant_id,
         access_request_id=record.id,
         support_request_id=record.support_request_id,
-        status_before=record.status,
-        status_after=step.after.status,
-        actor=step.actor,
-        record=step.after,
+        status_before=_BY_CLOCK[record.status],
+        status_after=record.status,
+        actor=due.SYSTEM,
+        record=record,
     )
 
 

@@ -22,6 +22,7 @@ _BATCH = 32 * 1024
 # Windows calls a closed pipe an invalid argument.
 _GONE = {EPIPE, EBADF, ESHUTDOWN} | ({EINVAL} if os.name == "nt" else set())
 _WIDTH_UNKNOWN = 80
+_HEIGHT_UNKNOWN = 24
 
 
 class _Sink:
@@ -62,6 +63,12 @@ class _Sink:
         poll = select.poll()
         poll.register(self._stream.fileno(), 0)
         return bool(poll.poll(seconds * 1000))
+
+    def height(self) -> int:
+        if self._stream is not None:
+            with suppress(OSError):
+                return os.get_terminal_size(self._stream.fileno()).lines
+        return 0
 
     def give_up(self) -> None:
         """Write no more. The descriptor then leads nowhere, so that Python's own last flush cannot fail on it."""
@@ -118,6 +125,11 @@ class Streams:
         if columns.isascii() and columns.isdigit() and len(columns) < 5 and int(columns) > 0:
             return int(columns)
         return self._out.width() or _WIDTH_UNKNOWN
+
+    @property
+    def height(self) -> int:
+        """The lines of the terminal that standard output is, now."""
+        return self._out.height() or _HEIGHT_UNKNOWN
 
     @property
     def can_ask(self) -> bool:

@@ -1,0 +1,1 @@
+"""What `supportaccess watch` is made of."""
