@@ -15,8 +15,9 @@
 //   skew               seconds by which its clock is ahead
 //
 // It prints its port when it is ready, and ends with its standard input. Each line there is an order, a JSON object with
-// the `tenant` that it is for and one of these; `{}` is printed when it is carried out:
-//   behaviour          how the tenant behaves from now on, as in tenant.mjs; without it as usual
+// the `tenant` that it is for and one of these or none; when it is carried out, `{"held": N}` is printed, where N is how
+// many requests hang:
+//   behaviour          how the tenant behaves from now on, as in tenant.mjs; {}: as usual
 //   refreshTokens      "revoke" or "expire": what becomes of all that were given out
 //   trust              [{clientId, issuer, subject, keys}]: whose assertions stand for an application's own proof
 
@@ -55,6 +56,6 @@ const orders = createInterface({ input: process.stdin });
 orders.on('line', async (line) => {
   const { tenant, ...order } = JSON.parse(line);
   await tenants.get(tenant).obey(order);
-  console.log('{}');
+  console.log(JSON.stringify({ held: tenants.get(tenant).held.length }));
 });
 orders.on('close', () => process.exit());

@@ -48,7 +48,7 @@ export class Tenant {
   async obey({ behaviour, refreshTokens, trust }) {
     if (trust) return this.assertions.trust(trust);
     if (refreshTokens) return this.#end(refreshTokens);
-    this.behaviour = { ...USUAL, ...behaviour };
+    if (behaviour) this.behaviour = { ...USUAL, ...behaviour };
     if (!this.behaviour.hangs) this.held.splice(0).forEach((response) => response.destroy());
     return undefined;
   }

@@ -138,12 +138,20 @@ class IdentityProvider:
         trusted = {"clientId": FEDERATED, "issuer": issuer, "subject": subject, "keys": list(keys)}
         self._order(tenant_id, trust=[trusted])
 
-    def _order(self, tenant_id: str, **order: object) -> None:
+    def wait_until_it_holds_one(self, tenant_id: str) -> None:
+        """Wait until a tenant that hangs has a request to hang on."""
+        ends = time.monotonic() + 2 * SECONDS
+        while not self._order(tenant_id)["held"]:
+            assert time.monotonic() < ends, "nobody asked"
+            time.sleep(0.02)
+
+    def _order(self, tenant_id: str, **order: object) -> dict[str, int]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"tenant": tenant_id, **order}) + "\n")
         self._process.stdin.flush()
-        assert self._process.stdout.readline() == "{}\n"
+        carried_out: dict[str, int] = json.loads(self._process.stdout.readline())
+        return carried_out
 
 
 @contextmanager

@@ -253,6 +253,7 @@ def test_a_tenant_can_hang(identity_provider: IdentityProvider) -> None:
 
     with identity_provider.behaving(FOREIGN, hangs=True):
         assert not answers(FOREIGN, 0.5)
+        identity_provider.wait_until_it_holds_one(FOREIGN)
         assert answers(HOME)
     assert answers(FOREIGN)
 
