@@ -136,7 +136,10 @@ def _processes(settings: ServerSettings) -> str:
     workers, pool = settings.listen.workers, settings.database.pool
     if settings.database.sqlite is not None:
         return "one, with one thread that reads and one that writes"
-    return f"{workers}, each with up to {pool} connections to the database: {workers * pool} in all"
+    return (
+        f"{workers}, each with up to {pool} connections to the database and one for verifications: "
+        f"{workers * (pool + 1)} in all"
+    )
 
 
 def _permissions(settings: ServerSettings) -> str:
