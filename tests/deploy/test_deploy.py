@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_the_containers_commands_make_a_store(identity_provider: IdentityProvide
     secrets.mkdir()
     for name in ("owner-password", "server-password"):
         (secrets / name).write_text(f"it's {name}\n")
-    certificate = certificate_for_loopback(tmp_path)
+    certificate = certificate_for_loopback(tmp_path, ends=timedelta(days=90))
     certificate.certificate.rename(secrets / "certificate.pem")
     certificate.key.rename(secrets / "key.pem")
     settings = tmp_path / "server.toml"
