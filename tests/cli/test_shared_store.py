@@ -63,12 +63,12 @@ class TestProfile:
 
 
 class TestSignIn:
-    def test_that_is_missing_names_the_variable(self, remote: Home) -> None:
-        """Without a token a command ends with 3 and says where one belongs; nothing is asked."""
+    def test_that_is_missing_names_the_command(self, remote: Home) -> None:
+        """Without a sign-in a command ends with 3 and says how to get one; nothing is asked."""
         refused = remote.run("list")
 
         assert refused.code == 3
-        assert "SUPPORTACCESS_ACCESS_TOKEN" in refused.err
+        assert "Try:   supportaccess login --tenant contoso\n" in refused.err
 
     def test_from_a_file(self, remote: Home, server: Server, tmp_path: Path) -> None:
         """A file that the environment names serves as well."""

@@ -4,7 +4,8 @@ streams    nothing
 clock      nothing
 settings   environment
 printer    streams, clock, settings (for the names of tenants)
-store      settings, clock; of a shared store settings, environment (for the tokens)
+tokens     settings, environment, clock, streams (for whom to ask)
+store      settings, clock; of a shared store tokens
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from supportaccess.domain.times import Clock
     from supportaccess.settings.paths import Paths
     from supportaccess.settings.profiles import Profile, Settings
+    from supportaccess.signin.tokens import Tokens
     from supportaccess.store.http.client import Client
     from supportaccess.store.http.store import HttpStore
     from supportaccess.store.protocol import RequestStore
@@ -37,6 +39,7 @@ class Context:
         self._clients: dict[str, Client] = {}
         self.patience: float | None = None
         """Seconds for which a shared store is asked again when it does not answer; None: as long as is usual."""
+        self._tokens: dict[tuple[str, str], Tokens] = {}
         self.debug = environment.get("SUPPORTACCESS_DEBUG", "") not in {"", "0"}
 
     def switch_on(self, flag: str) -> None:
@@ -152,18 +155,26 @@ class Context:
 
     def http_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "HttpStore":
         """Open a shared store. Raises InvalidInput; a missing sign-in shows when it is first asked."""
-        from functools import partial
-
-        from supportaccess.signin.access_tokens import AccessTokens
         from supportaccess.store.http.store import HttpStore
 
-        tokens = AccessTokens(self.environment)
+        tokens = self.tokens(profile)
+        others = [each for each in self.settings.readable_profiles() if each.tenant_id in also] if also else []
         return HttpStore(
             self.client(profile.store),
             profile.tenant_id,
-            partial(tokens.of, profile.tenant_id),
-            also={tenant_id: partial(tokens.of, tenant_id) for tenant_id in also},
+            tokens,
+            mend=lambda: tokens.mend,
+            also={other.tenant_id: self.tokens(other) for other in others},
         )
+
+    def tokens(self, profile: "Profile") -> "Tokens":
+        """Return the access tokens of a tenant, the same ones for the whole command."""
+        from supportaccess.cli.signing_in import tokens_of
+
+        where = (profile.tenant_id, profile.store)
+        if where not in self._tokens:
+            self._tokens[where] = tokens_of(self, profile)
+        return self._tokens[where]
 
     def close(self) -> None:
         """Give back what was opened."""

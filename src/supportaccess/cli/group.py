@@ -102,8 +102,14 @@ class LazyGroup(TyperGroup):
         for name, lazy in self._table.items():
             sections.setdefault(lazy.section, []).append((name, lazy.summary))
         for section, rows in sections.items():
-            with formatter.section(section):
+            if self._is_program:  # whose help fits one screen, and so has no empty lines between
+                formatter.write(f"{section}:\n")
+                formatter.indent()
                 formatter.write_dl(rows)
+                formatter.dedent()
+            else:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
 
 
 def _build(name: str, lazy: Lazy) -> Command:

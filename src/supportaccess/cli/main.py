@@ -15,7 +15,7 @@ from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.errors import SupportAccessError
 
 PROGRAM = "supportaccess"
-_DAILY, _RECORD, _UPKEEP = "Daily", "The record", "Set-up and upkeep"
+_DAILY, _REST = "Daily", "The record, set-up and upkeep"
 
 
 def _lazy(summary: str, module: str, function: str, section: str = "Commands") -> Lazy:
@@ -23,13 +23,16 @@ def _lazy(summary: str, module: str, function: str, section: str = "Commands") -
 
 
 COMMANDS: Mapping[str, Lazy] = {
+    "login": _lazy("Sign in to a tenant of a shared store.", "login", "login", _DAILY),
+    "logout": _lazy("Forget a tenant's tokens on this machine.", "login", "logout", _DAILY),
+    "whoami": _lazy("Who am I there, and what may I do?", "whoami", "whoami", _DAILY),
     "list": _lazy("List access requests: by default what needs attention.", "list", "list_requests", _DAILY),
     "show": _lazy("Show one request with its history and where each field is from.", "show", "show", _DAILY),
     "approve": _lazy("Let the engineer in, for as long as you say.", "decisions", "approve", _DAILY),
     "reject": _lazy("Refuse a request.", "decisions", "reject", _DAILY),
     "revoke": _lazy("End access that is open, now.", "decisions", "revoke", _DAILY),
     "watch": _lazy("Follow new and changing requests, and tell others of them.", "watch", "watch", _DAILY),
-    "import": _lazy("Read an Entra audit log export into the store.", "import_", "import_export", _RECORD),
+    "import": _lazy("Read an Entra audit log export into the store.", "import_", "import_export", _REST),
     "audit": Lazy(
         "The audit log: read it, prove that it was not altered.",
         "",
@@ -39,7 +42,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "lint": _lazy("Find access and decisions that should worry somebody.", "lint", "lint"),
             "who": _lazy("Who could approve, and who did.", "who", "who"),
         },
-        _RECORD,
+        _REST,
         (
             ("Who did what in the last month", "supportaccess audit log --since 30d"),
             ("Is the log as it was written?", "supportaccess audit verify"),
@@ -54,7 +57,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "withdraw": _lazy("Withdraw pending requests.", "provider", "withdraw"),
             "close": _lazy("Close support requests: ends their open access.", "provider", "close"),
         },
-        _RECORD,
+        _REST,
         (("The ticket is solved", "supportaccess provider close 2610070040001234 --yes"),),
     ),
     "tenant": Lazy(
@@ -67,7 +70,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "set": _lazy("Add a profile, or change it.", "tenant", "set_profile"),
             "remove": _lazy("Remove a profile; what the store holds stays.", "tenant", "remove"),
         },
-        _UPKEEP,
+        _REST,
         (("From now on mean contoso", "supportaccess tenant use contoso"),),
     ),
     "store": Lazy(
@@ -79,11 +82,11 @@ COMMANDS: Mapping[str, Lazy] = {
             "sweep": _lazy("Write down which limits and deadlines have passed.", "store", "sweep_store"),
             "migrate": _lazy("Bring a shared store's database up to date.", "migrate", "migrate"),
         },
-        _UPKEEP,
+        _REST,
         (("A copy of today", "supportaccess store backup store-$(date +%F).db"),),
     ),
-    "serve": _lazy("Start the REST server of a shared store.", "serve", "serve", _UPKEEP),
-    "doctor": _lazy("Why does it not work?", "doctor", "doctor", _UPKEEP),
+    "serve": _lazy("Start the REST server of a shared store.", "serve", "serve", _REST),
+    "doctor": _lazy("Why does it not work?", "doctor", "doctor", _REST),
 }
 
 _HELP = "See, decide, end and prove what vendor support may read in your tenant."

@@ -80,6 +80,7 @@ def description(settings: ServerSettings, clock: Clock = system_clock) -> list[t
         ("Processes", _processes(settings)),
         ("Tenants", f"{len(identity.tenants)}: {', '.join(identity.tenants)}"),
         ("Tokens", f"of {identity.authority}, for {identity.client_id}, issued to {allowed}"),
+        ("Sign-in", _sign_in(settings)),
         ("Permissions", _permissions(settings)),
         ("Decisions", _decisions(settings)),
         (
@@ -140,6 +141,13 @@ def _processes(settings: ServerSettings) -> str:
         f"{workers}, each with up to {pool} connections to the database and one for verifications: "
         f"{workers * (pool + 1)} in all"
     )
+
+
+def _sign_in(settings: ServerSettings) -> str:
+    identity = settings.identity
+    own = identity.public_client_id is None
+    why = " (its own, for want of identity.public_client_id)" if own else ""
+    return f"as {identity.public_client_id or identity.client_id}{why}, for api://{identity.client_id}/{identity.scope}"
 
 
 def _permissions(settings: ServerSettings) -> str:

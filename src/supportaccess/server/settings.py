@@ -33,14 +33,20 @@ class LogLevel(StrEnum):
 class IdentitySettings(Table, frozen=True, kw_only=True):
     """Whose tokens are taken, and what they allow.
 
-    `authority` is the base URL, without a tenant. `audiences` are taken beside the client ID and `api://` with it.
-    `allowed_clients` are the applications (azp, appid) that tokens may have been issued to; empty: any.
-    `app_only_may_decide` are those that may decide without a person. `decision_auth_context` is the authentication
-    context that a person's token must have to decide. `ca_file` is for an authority of one's own.
+    `client_id` is the server's own; `public_client_id` is that of the application in which people sign in to it, and
+    `discovery_seconds` how long clients may keep what they are told of both. `default_tenant` is told to whoever
+    signs in without naming a tenant. `authority` is the base URL, without a tenant. `audiences` are taken beside the
+    client ID and `api://` with it. `allowed_clients` are the applications (azp, appid) that tokens may have been
+    issued to; empty: any. `app_only_may_decide` are those that may decide without a person. `decision_auth_context`
+    is the authentication context that a person's token must have to decide. `ca_file` is for an authority of one's
+    own.
     """
 
     tenants: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     client_id: str
+    public_client_id: str | None = None
+    default_tenant: str | None = None
+    discovery_seconds: Annotated[int, msgspec.Meta(ge=60, le=86400)] = 86400
     authority: str = "https://login.microsoftonline.com"
     audiences: tuple[str, ...] = ()
     scope: str = "AccessRequests.Use"

@@ -74,6 +74,7 @@ def _int(text: str) -> int:
 VARIABLES: Mapping[str, _Variable] = {
     "SUPPORTACCESS_SERVER_TENANTS": _Variable("identity", "tenants", _list),
     "SUPPORTACCESS_SERVER_CLIENT_ID": _Variable("identity", "client_id", str),
+    "SUPPORTACCESS_SERVER_PUBLIC_CLIENT_ID": _Variable("identity", "public_client_id", str),
     "SUPPORTACCESS_SERVER_PERMISSIONS_FROM": _Variable("identity", "permissions_from", str),
     "SUPPORTACCESS_SERVER_ADDRESS": _Variable("listen", "address", str),
     "SUPPORTACCESS_SERVER_PORT": _Variable("listen", "port", _int),
@@ -249,14 +250,32 @@ def _identity(given: _Given, identity: IdentitySettings) -> IdentitySettings:
             f"{context!r} is not the ID of an authentication context",
             hint="Copy the ID, c1 to c99, from Entra: Conditional Access > Authentication contexts.",
         )
+    public = identity.public_client_id
+    if (
+        public
+        and identity.allowed_clients
+        and public.lower() not in {each.lower() for each in identity.allowed_clients}
+    ):
+        given.refuse(
+            "identity.public_client_id", "it is not one of identity.allowed_clients, so no sign-in would be taken"
+        )
     return replace(
         identity,
         tenants=guids("tenants", identity.tenants),
         client_id=guid("client_id", identity.client_id),
+        public_client_id=identity.public_client_id and guid("public_client_id", identity.public_client_id),
+        default_tenant=identity.default_tenant and _one_of_them(given, identity),
         authority=_url(given, "identity.authority", identity.authority),
         allowed_clients=guids("allowed_clients", identity.allowed_clients),
         app_only_may_decide=guids("app_only_may_decide", identity.app_only_may_decide),
     )
+
+
+def _one_of_them(given: _Given, identity: IdentitySettings) -> str:
+    chosen = str(identity.default_tenant).lower()
+    if chosen not in {tenant.lower() for tenant in identity.tenants}:
+        given.refuse("identity.default_tenant", f"{identity.default_tenant!r} is not one of identity.tenants")
+    return chosen
 
 
 def _url(given: _Given, key: str, text: str) -> str:

@@ -16,6 +16,8 @@ from supportaccess.settings.paths import Paths, private_folder, refused
 from supportaccess.settings.sign_in import Account, Discovered, SignIn, check_sign_in
 
 EMBEDDED = "embedded"
+ENDPOINT_VARIABLE = "SUPPORTACCESS_ENDPOINT"
+"""Names the store of the tenant that a command is for, before its profile does."""
 
 _ALIAS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -66,6 +68,7 @@ class _Config(msgspec.Struct, frozen=True):
     """What is set for all tenants: the keys of config.toml."""
 
     default_tenant: str | None = None
+    allow_plaintext_cache: bool = False
 
 
 class Settings:
@@ -125,7 +128,20 @@ class Settings:
         one that several have, InvalidInput and StoreRefused for a file that cannot be read.
         """
         name, origin = self._choice(name, by)
-        return self._by_id(parse_tenant_id(name), origin) if is_guid(name) else self._by_alias(name, origin)
+        endpoint = self._environment.get(ENDPOINT_VARIABLE)
+        if not is_guid(name):
+            profile = self._by_alias(name, origin)
+        elif endpoint:  # where a pipeline needs no profile
+            tenant_id = parse_tenant_id(name)
+            profile = self._read(tenant_id) or Profile(tenant_id=tenant_id)
+        else:
+            profile = self._by_id(parse_tenant_id(name), origin)
+        return profile.at(endpoint) if endpoint else profile
+
+    def allows_plaintext_cache(self) -> bool:
+        """Tell whether config.toml says that tokens may be kept unencrypted. Raises InvalidInput, StoreRefused."""
+        config = read(self._config, _Config)
+        return config is not None and config.allow_plaintext_cache
 
     def origin(self, name: str | None) -> str:
         """Return what named the tenant of `chosen`: a flag, a variable, or the path of a file.
@@ -147,6 +163,16 @@ class Settings:
             self._read(profile.tenant_id)  # what is broken is not written to
             private_folder(self._tenants)
             edit(self._file(profile.tenant_id), _values(profile))
+
+    def remember(self, profile: Profile, discovery: Discovered) -> None:
+        """Keep what the profile's endpoint said, unless the profile has another endpoint by now.
+
+        Raises InvalidInput, StoreRefused, StoreUnavailable.
+        """
+        with locked(self._folder):
+            now = self._read(profile.tenant_id)
+            if now is not None and now.store == profile.store:
+                edit(self._file(profile.tenant_id), _values(msgspec.structs.replace(now, discovery=discovery)))
 
     def use(self, tenant_id: str) -> None:
         """Make it the default tenant. Raises NotSignedIn without a profile, InvalidInput, StoreRefused."""

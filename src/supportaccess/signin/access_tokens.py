@@ -4,6 +4,7 @@ import os
 import stat
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ class _Claims(msgspec.Struct, frozen=True):
     """What is read of a token here, without verifying anything: that is for the server to do."""
 
     tid: str = ""
+    exp: float | None = None
 
 
 class AccessTokens:
@@ -29,16 +31,37 @@ class AccessTokens:
 
     def of(self, tenant_id: str) -> str:
         """Return the token of a tenant. The file is read each time, for who renews it. Raises NotSignedIn."""
+        token = self.find(tenant_id)
+        if token is None:
+            raise self.missing(tenant_id)
+        return token
+
+    def find(self, tenant_id: str) -> str | None:
+        """Return the token of a tenant, or None. Raises NotSignedIn for a file that cannot be used."""
+        found, _ = self._found()
+        return next((token for token in found.split() if _tenant_of(token) == tenant_id), None)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether somebody gave any."""
+        return bool(self.origin)
+
+    @property
+    def origin(self) -> str:
+        """The variable or the file that they are from; nothing without any."""
+        if self._environment.get(VARIABLE, "").strip():
+            return VARIABLE
+        return self._environment.get(FILE_VARIABLE) or ""
+
+    def missing(self, tenant_id: str) -> NotSignedIn:
+        """Return the error for a tenant of which there is none."""
         found, where = self._found()
-        for token in found.split():
-            if _tenant_of(token) == tenant_id:
-                return token
         if not found:
-            raise NotSignedIn(
+            return NotSignedIn(
                 f"there is no sign-in to tenant {tenant_id}",
                 hint=f"Put an access token into {VARIABLE}, or into a file that {FILE_VARIABLE} names.",
             )
-        raise NotSignedIn(
+        return NotSignedIn(
             f"{where} has no access token of tenant {tenant_id}",
             hint="Add one, after a blank; its tid claim must be the tenant's ID.",
         )
@@ -72,13 +95,27 @@ def _check_rights(path: Path, status: os.stat_result) -> None:
         )
 
 
+def ends_of(token: str) -> datetime | None:
+    """Return when a token says that it ends, unverified: to be shown to its owner."""
+    claims = _claims_of(token)
+    try:
+        return None if claims is None or claims.exp is None else datetime.fromtimestamp(claims.exp, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _tenant_of(token: str) -> str | None:
     """Return the `tid` claim of a JWT, unverified; None for what is none, and would not go into a header."""
+    claims = _claims_of(token)
+    return None if claims is None else claims.tid.lower()
+
+
+def _claims_of(token: str) -> _Claims | None:
     parts = token.split(".")
     if len(parts) != 3 or not (token.isascii() and token.isprintable()):
         return None
     try:
         payload = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        return msgspec.json.decode(payload, type=_Claims).tid.lower()
+        return msgspec.json.decode(payload, type=_Claims)
     except (ValueError, RecursionError):  # of base64 and of msgspec
         return None

@@ -177,13 +177,18 @@ class Me(Struct, frozen=True, kw_only=True):
 
 
 class Discovery(Struct, frozen=True, kw_only=True):
-    """What a client needs to sign in: the authority's base URL, the server's client ID and the scopes to ask for."""
+    """What a client needs to sign in: the authority's base URL, the client ID to do it with, the scopes to ask for.
+
+    `tenant_id` is the one to mean where none is named; after `refresh_seconds` it should be asked again.
+    """
 
     api_version: str
     endpoint: str
     authority: str
     client_id: str
     scopes: tuple[str, ...]
+    tenant_id: str | None = None
+    refresh_seconds: int = 86400
 
 
 class InnerError(Struct, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ def test_everything_is_right(tmp_path: Path, issuer: Issuer) -> None:
         Processes    one, with one thread that reads and one that writes
         Tenants      1: {HOME}
         Tokens       of {issuer.authority}, for {CLIENT_ID}, issued to any application
+        Sign-in      as {CLIENT_ID} (its own, for want of identity.public_client_id), for api://{CLIENT_ID}/AccessRequests.Use
         Permissions  from the app roles of the registration (claim roles)
         Decisions    by people only
         Limits       a minute 1200 requests of an address, 600 of a caller, 60 refused tokens of an address

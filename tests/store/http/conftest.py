@@ -59,10 +59,14 @@ def new_store() -> Iterator[NewStore]:
     clients: list[Client] = []
 
     def made(
-        url: str, *, token: Token = lambda: TOKEN, also: Mapping[str, Token] | None = None, **options: object
+        url: str,
+        *,
+        token: Token = lambda _claims=None, /: TOKEN,
+        also: Mapping[str, Token] | None = None,
+        **options: object,
     ) -> HttpStore:
         clients.append(Client(url, **options))  # type: ignore[arg-type]  # whatever a Client takes
-        return HttpStore(clients[-1], HOME, token, also=also)
+        return HttpStore(clients[-1], HOME, token, also=also, mend=lambda: "sign in again")
 
     yield made
     for each in clients:

@@ -24,8 +24,10 @@ async def discovery(visit: Visit) -> Discovery:
         api_version=API_VERSION,
         endpoint=visit.base_url,
         authority=identity.authority,
-        client_id=identity.client_id,
+        client_id=identity.public_client_id or identity.client_id,
         scopes=(f"api://{identity.client_id}/{identity.scope}",),
+        tenant_id=identity.default_tenant,
+        refresh_seconds=identity.discovery_seconds,
     )
 
 

@@ -18,7 +18,7 @@ from supportaccess.domain.errors import (
     StoreUnavailable,
     SupportAccessError,
 )
-from supportaccess.store.http.failures import Failure
+from supportaccess.network.failures import Failure
 from supportaccess.store.http.refusals import TRY_AGAIN, failure_by, refusal_of, told_by
 from supportaccess.store.http.transport import Answer, Transport
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from supportaccess.domain import errors
-from supportaccess.store.http.failures import Failure
+from supportaccess.network.failures import Failure
 from supportaccess.store.http.transport import Answer
 from supportaccess.store.wire import REQUEST_ID_HEADER, Error, ErrorBody
 
@@ -35,7 +35,15 @@ _BY_STATUS: dict[int, type[errors.SupportAccessError]] = {
     429: errors.StoreUnavailable,
 }
 """What a code means that this version does not know."""
-_SIGN_IN = "The access token was refused: get a new one (docs/contract.md, SUPPORTACCESS_ACCESS_TOKEN)."
+
+
+class ClaimsWanted(errors.NotSignedIn):
+    """The server asks for a sign-in that meets `claims`: to its own tenant, or to `tenant_id`."""
+
+    def __init__(self, message: str, *, claims: str, tenant_id: str | None, hint: str | None) -> None:
+        super().__init__(message, hint=hint)
+        self.claims = claims
+        self.tenant_id = tenant_id
 
 
 def told_by(answer: Answer) -> Error | None:
@@ -50,10 +58,20 @@ def refusal_of(answer: Answer, endpoint: str) -> errors.SupportAccessError:
     """Return the error that an answer stands for, with the server's request ID."""
     told = told_by(answer)
     error = _not_ours(answer, endpoint) if told is None else _refusal(told, answer.status)
-    if isinstance(error, errors.NotSignedIn):
-        error.hint = _SIGN_IN
+    if answer.status == 401 and (claims := _claims_wanted(answer)) is not None:
+        tenant_id = told.resource_tenant_id if told is not None else None
+        error = ClaimsWanted(error.message, claims=claims, tenant_id=tenant_id, hint=error.hint)
     error.request_id = answer.headers.get(REQUEST_ID_HEADER, "")[:_LONGEST_ID] or None
     return error
+
+
+def _claims_wanted(answer: Answer) -> str | None:
+    header = answer.headers.get("www-authenticate", "")
+    if "insufficient_claims" not in header:
+        return None
+    from supportaccess.store.http.challenges import claims_wanted
+
+    return claims_wanted(header)
 
 
 def failure_by(answer: Answer, endpoint: str) -> Failure:

@@ -1,9 +1,9 @@
 """The request store over HTTP: a call of the protocol is a route of the REST API."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ from supportaccess.store.http.lists import (
     parameters_of,
     segment,
 )
+from supportaccess.store.http.refusals import ClaimsWanted
 from supportaccess.store.http.transport import Answer
 from supportaccess.store.protocol import (
     AuditPage,
@@ -44,8 +45,14 @@ from supportaccess.store.protocol import (
     Verification,
 )
 
-Token = Callable[[], str]
-"""Gives an access token of one tenant, as often as one is needed. Raises NotSignedIn."""
+
+class Token(Protocol):
+    """Gives an access token of one tenant, as often as one is needed."""
+
+    def __call__(self, claims: str | None = None, /) -> str:
+        """Return a token; with `claims`, one whose sign-in meets them. Raises NotSignedIn."""
+        ...
+
 
 _LONG = 900.0
 """Seconds for what grows with the log: a verification, an import."""
@@ -58,14 +65,24 @@ T = TypeVar("T")
 
 
 class HttpStore:
-    """A RequestStore at an endpoint. `token` signs in to the tenant, `also` to others, for what needs both."""
+    """A RequestStore at an endpoint. `token` signs in to the tenant, `also` to others, for what needs both.
+
+    `mend` tells what to do when the server does not take the token.
+    """
 
     def __init__(
-        self, client: Client, tenant_id: str, token: Token, *, also: Mapping[str, Token] | None = None
+        self,
+        client: Client,
+        tenant_id: str,
+        token: Token,
+        *,
+        also: Mapping[str, Token] | None = None,
+        mend: Callable[[], str] | None = None,
     ) -> None:
         self._client = client
         self._tenant_id = tenant_id
         self._token = token
+        self._mend = mend
         self._also = {other: proof for other, proof in (also or {}).items() if other != tenant_id}
 
     @property
@@ -126,10 +143,10 @@ class HttpStore:
         try:
             return self._decide(request_id, "approve", body, etag=etag, key=key)
         except ProofRequired as refused:
-            proof = self._also.get(refused.resource_tenant_id or "")
-            if proof is None:
+            tenant_id = refused.resource_tenant_id or ""
+            if tenant_id not in self._also:
                 raise
-            return self._decide(request_id, "approve", body, etag=etag, key=key, also=[proof()])
+            return self._decide(request_id, "approve", body, etag=etag, key=key, also=tenant_id)
 
     def reject(self, request_id: str, *, etag: str, key: str, reason: str) -> AccessRequest:
         """Refuse the request."""
@@ -176,11 +193,13 @@ class HttpStore:
         """Take a provider's events in: written to a temporary file first, so that they can be sent again."""
         from supportaccess.store.http.spool import spooled
 
-        headers = self._headers(self._proofs()) | {KEY_HEADER: _checked(key), "Content-Type": "application/x-ndjson"}
         path = "/v1/source-events" + ("?dryRun=true" if dry_run else "")
         with spooled(wire.ImportHead(details=dict(details)), events) as (body, size):
-            headers["Content-Length"] = str(size)
-            answer = self._client.post(path, headers, body, if_unknown=_RUN_AGAIN, patience=_LONG)
+            own = {KEY_HEADER: _checked(key), "Content-Type": "application/x-ndjson", "Content-Length": str(size)}
+            answer = self._signed_in(
+                lambda tokens: self._client.post(path, tokens | own, body, if_unknown=_RUN_AGAIN, patience=_LONG),
+                also=list(self._proofs()),
+            )
         return _decoded(answer, Imported, if_unknown=_RUN_AGAIN)
 
     def source_events(self, request_id: str) -> list[SourceEvent]:
@@ -192,14 +211,10 @@ class HttpStore:
         return self._get("/v1/me", wire.Me)
 
     def _get(self, path: str, kind: type[T], *, patience: float = ANSWER_SECONDS) -> T:
-        headers = self._headers()
-        answer = (
-            self._client.get(path, headers) if patience is None else self._client.get(path, headers, patience=patience)
-        )
-        return _decoded(answer, kind)
+        return _decoded(self._signed_in(lambda tokens: self._client.get(path, tokens, patience=patience)), kind)
 
     def _decide(
-        self, request_id: str, act: str, body: wire.Body, *, etag: str, key: str, also: Iterable[str] = ()
+        self, request_id: str, act: str, body: wire.Body, *, etag: str, key: str, also: str | None = None
     ) -> AccessRequest:
         path, tag = _of(request_id, f"/{act}"), etag if _TAG.fullmatch(etag) else '""'
         return self._post(path, body, AccessRequest, key=key, headers={"If-Match": tag}, also=also)
@@ -213,26 +228,51 @@ class HttpStore:
         key: str,
         if_unknown: str = _RUN_AGAIN,
         headers: Mapping[str, str] | None = None,
-        also: Iterable[str] = (),
+        also: str | None = None,
     ) -> T:
-        sent = self._headers(also) | {KEY_HEADER: _checked(key), "Content-Type": "application/json", **(headers or {})}
-        answer = self._client.post(path, sent, canonical_json(body), if_unknown=if_unknown)
+        own = {KEY_HEADER: _checked(key), "Content-Type": "application/json", **(headers or {})}
+        data = canonical_json(body)
+        answer = self._signed_in(
+            lambda tokens: self._client.post(path, tokens | own, data, if_unknown=if_unknown),
+            also=[] if also is None else [(also, self._also[also]())],
+        )
         return _decoded(answer, kind, if_unknown=if_unknown)
 
-    def _headers(self, also: Iterable[str] = ()) -> dict[str, str]:
-        headers = {"Authorization": f"Bearer {self._token()}"}
-        if proofs := ", ".join(f"Bearer {token}" for token in also):
-            headers[wire.AUXILIARY_HEADER] = proofs
-        return headers
+    def _signed_in(self, send: Callable[[dict[str, str]], Answer], *, also: Sequence[tuple[str, str]] = ()) -> Answer:
+        """Send something with a token, and those of other tenants `also`.
 
-    def _proofs(self) -> Iterator[str]:
+        Where the server asks for a stronger sign-in to one of the tenants, it is sent again with that, once for each.
+        """
+        own, others = self._token(), dict(also)
+        met: set[str] = set()
+        while True:
+            headers = {"Authorization": f"Bearer {own}"}
+            if proofs := ", ".join(f"Bearer {token}" for token in others.values()):
+                headers[wire.AUXILIARY_HEADER] = proofs
+            try:
+                return send(headers)
+            except ClaimsWanted as wanted:
+                tenant_id = wanted.tenant_id or self._tenant_id
+                if tenant_id in met or (tenant_id != self._tenant_id and tenant_id not in others):
+                    raise
+                met.add(tenant_id)
+                if tenant_id == self._tenant_id:
+                    own = self._token(wanted.claims)
+                else:
+                    others[tenant_id] = self._also[tenant_id](wanted.claims)
+            except NotSignedIn as refused:
+                if self._mend is not None:
+                    refused.hint = self._mend()
+                raise
+
+    def _proofs(self) -> Iterator[tuple[str, str]]:
         """Yield tokens of other tenants, as many as may be sent; a tenant without one is left out."""
         left = wire.MOST_AUXILIARY_TOKENS
-        for token in self._also.values():
+        for tenant_id, token in self._also.items():
             if not left:
                 return
             with suppress(NotSignedIn):
-                yield token()
+                yield tenant_id, token()
                 left -= 1
 
 

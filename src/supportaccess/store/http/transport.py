@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from typing import IO, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 
 from supportaccess import __version__
-from supportaccess.domain.endpoints import check_endpoint, is_loopback
-from supportaccess.domain.errors import InvalidInput, StoreRefused
-from supportaccess.network.proxies import proxy_for
-from supportaccess.network.trust import tls_context
+from supportaccess.domain.endpoints import check_endpoint
+from supportaccess.domain.errors import StoreRefused
+from supportaccess.network.connections import connections_to
+from supportaccess.network.deadlines import within
+from supportaccess.network.failures import Failure, failure_of
 from supportaccess.store.background import MOST_AT_ONCE
-from supportaccess.store.http.deadlines import BoundedHTTPConnection, BoundedHTTPSConnection, within
-from supportaccess.store.http.failures import PROXY_HINT, Failure, failure_of
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
@@ -40,7 +39,7 @@ class Transport:
         """Take the URL of a store. Raises InvalidInput for one that is not to be used."""
         self.endpoint = check_endpoint(endpoint)
         self._base = urlsplit(self.endpoint)
-        self._pool = _pool(self.endpoint, self._base.hostname or "")
+        self._pool = connections_to(self.endpoint, at_once=MOST_AT_ONCE).connection_from_url(self.endpoint)
 
     def send(
         self,
@@ -86,25 +85,3 @@ class Transport:
                 error = StoreRefused(f"{self.endpoint} answered with more than {LARGEST_ANSWER >> 20} MiB")
                 raise Failure(error, again=False, in_doubt=True)
         return bytes(body)
-
-
-def _pool(endpoint: str, host: str) -> urllib3.HTTPConnectionPool:
-    pool = _manager(endpoint, host).connection_from_url(endpoint)
-    pool.ConnectionCls = BoundedHTTPSConnection if endpoint.startswith("https:") else BoundedHTTPConnection
-    return pool
-
-
-def _manager(endpoint: str, host: str) -> urllib3.PoolManager:
-    context = tls_context() if endpoint.startswith("https:") else None
-    proxy = None if is_loopback(host) else proxy_for(host)
-    if proxy is None:
-        return urllib3.PoolManager(maxsize=MOST_AT_ONCE, ssl_context=context)
-    try:
-        credentials = urllib3.util.parse_url(proxy).auth
-        headers = urllib3.util.make_headers(proxy_basic_auth=unquote(credentials)) if credentials else None
-        return urllib3.ProxyManager(
-            proxy, maxsize=MOST_AT_ONCE, proxy_headers=headers, ssl_context=context, proxy_ssl_context=context
-        )
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
-        # Its text is not told: it may hold a password.
-        raise InvalidInput("the proxy that the environment names is no http or https URL", hint=PROXY_HINT) from error

@@ -1,0 +1,154 @@
+"""Access tokens of one tenant, however one signs in there: from a variable, from the cache, or renewed.
+
+What a command with a good token in the cache goes through is this module and `cached`; the rest is imported when one
+has to be had from elsewhere.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple, Protocol
+
+from supportaccess.domain.errors import NotSignedIn
+from supportaccess.settings.profiles import Profile
+from supportaccess.settings.sign_in import Method
+from supportaccess.signin.access_tokens import AccessTokens
+from supportaccess.signin.cached import MARGIN, Held, held
+from supportaccess.signin.environment import sign_in_of
+from supportaccess.signin.places import PlainFile, folder_of, found
+from supportaccess.signin.registration import login_line, registration_of
+
+
+class Person(Protocol):
+    """Whoever sits in front of it."""
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether somebody is there who could sign in now."""
+
+    def say(self, text: str) -> object:
+        """Tell what to do, or what happens."""
+
+    def warn(self, text: str) -> object:
+        """Tell what must not be missed."""
+
+
+class Token(NamedTuple):
+    """An access token, where it is from, and when it ends, if that is known."""
+
+    text: str
+    origin: str
+    ends: datetime | None = None
+    method: Method | None = None
+
+
+class Tokens:
+    """The access tokens of one tenant.
+
+    `prepare` returns the profile as it is to be signed in by: with an endpoint's newest word, where that is too old.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        environment: Mapping[str, str],
+        cache: Path,
+        *,
+        person: Person,
+        prepare: Callable[[Profile], Profile],
+    ) -> None:
+        self._profile = profile
+        self._environment = environment
+        self._cache = cache
+        self._person = person
+        self._prepare = prepare
+        self._mine: Token | None = None
+        self._lock = Lock()
+
+    def __call__(self, claims: str | None = None) -> str:
+        """Return an access token; with `claims`, one that meets a server's claims challenge. Raises NotSignedIn.
+
+        Raises StoreUnavailable when an authority does not answer.
+        """
+        return self.token(claims).text
+
+    @property
+    def mend(self) -> str:
+        """What to do when the server does not take the token."""
+        given = AccessTokens(self._environment)
+        if given.find(self._profile.tenant_id) is not None:
+            return f"The access token from {given.origin} was refused: get a new one."
+        return login_line(self._profile)
+
+    def token(self, claims: str | None = None) -> Token:
+        """Return the same with where it is from."""
+        given = AccessTokens(self._environment)
+        text = given.find(self._profile.tenant_id)
+        if text is not None:
+            if claims is not None:
+                raise NotSignedIn(
+                    f"the server asks for more than the access token from {given.origin} proves",
+                    hint=f"Get one by a sign-in that meets it: unset {given.origin}, and {login_line(self._profile)}",
+                )
+            return Token(text, given.origin)
+        if not given.is_given or self._signs_in_otherwise():
+            with self._lock:
+                return self._own(claims)
+        raise given.missing(self._profile.tenant_id)
+
+    def kept(self) -> Token | None:
+        """Return the token that a command would take without asking anybody; None if there is none."""
+        given = AccessTokens(self._environment)
+        text = given.find(self._profile.tenant_id)
+        return Token(text, given.origin) if text is not None else self._held()
+
+    def _signs_in_otherwise(self) -> bool:
+        return self._profile.sign_in is not None or sign_in_of(self._environment) is not None
+
+    def _own(self, claims: str | None) -> Token:
+        if claims is None and self._mine is not None and _lasts(self._mine):
+            return self._mine
+        if claims is None and (token := self._held()) is not None:
+            self._mine = token
+            return token
+        from supportaccess.signin.renewal import renewed
+
+        profile = self._prepare(self._profile)
+        self._mine = renewed(profile, self._environment, self._cache, self._person, claims)
+        return self._mine
+
+    def _held(self) -> Token | None:
+        """Return the token that lies in the cache, if that can be read without its own library."""
+        profile = self._profile
+        if profile.client_id is None or profile.sign_in is None or self._is_by_environment():
+            return None
+        place = PlainFile(folder_of(self._cache), profile.tenant_id)
+        if not place.path.exists():
+            encrypted = found(self._cache, profile.tenant_id)
+            if encrypted is None:
+                return None
+            return self._from(encrypted.load(), encrypted.description)
+        return self._from(place.load(), place.description)
+
+    def _from(self, text: str, origin: str) -> Token | None:
+        profile = self._profile
+        account = profile.account.id if profile.account is not None else None
+        try:
+            lying = held(text, registration_of(profile), account, time.time()) if text else None
+        except ValueError:
+            return None  # whoever renews it says what is wrong, and mends it
+        return token_of(lying, origin, profile) if lying else None
+
+    def _is_by_environment(self) -> bool:
+        return sign_in_of(self._environment) is not None
+
+
+def token_of(lying: Held, origin: str, profile: Profile) -> Token:
+    """Return what lay in a cache as what it is to others."""
+    return Token(lying.token, origin, lying.ends, profile.sign_in.method if profile.sign_in else None)
+
+
+def _lasts(token: Token) -> bool:
+    return token.ends is None or token.ends.timestamp() - time.time() >= MARGIN
