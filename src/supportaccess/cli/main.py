@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "verify": _lazy("Recompute the log and hold everything against it.", "audit", "verify"),
             "lint": _lazy("Find access and decisions that should worry somebody.", "lint", "lint"),
             "who": _lazy("Who could approve, and who did.", "who", "who"),
+            "report": _lazy("Report a period: one page for an auditor, JSON or CSV.", "report", "report"),
         },
         _REST,
         (
