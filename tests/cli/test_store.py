@@ -45,6 +45,8 @@ def test_backup(home: Home) -> None:
     for path in home.database.parent.glob("store.db*"):
         path.unlink()
     target.rename(home.database)
+    assert home.run("list").code == home.run("revoke", record.id, "-y").code == home.run("store", "sweep").code == 9
+    assert home.run("store", "rollback", "--reason", "the disk failed", "--yes").code == 0
     assert home.run("list", "--active", "-o", "ids").out == f"{record.id}\n"
     assert home.run("audit", "verify").code == 0
 

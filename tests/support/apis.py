@@ -15,7 +15,7 @@ from tests.support.people import FOREIGN, HOME, RESOURCE, SettableClock
 
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.app import build
-from supportaccess.server.database import Database
+from supportaccess.server.database import Database, keys_of
 from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
@@ -161,6 +161,7 @@ def services_of(settings: ServerSettings, clock: SettableClock) -> Services:
         authenticator=Authenticator(settings.identity, now=lambda: issuers.NOW + 10),
         limits=Limits(settings.limits),
         metrics=Metrics(),
+        keys=keys_of(settings.database),
         clock=clock,
     )
 

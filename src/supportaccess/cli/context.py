@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from supportaccess.cli.output.fields import Layout
     from supportaccess.cli.output.formats import Format
     from supportaccess.cli.output.printer import Printer
+    from supportaccess.cli.witness import Witness
     from supportaccess.domain.permissions import Caller
     from supportaccess.domain.times import Clock
     from supportaccess.settings.paths import Paths
     from supportaccess.settings.profiles import Profile, Settings
     from supportaccess.signin.tokens import Tokens
     from supportaccess.store.http.client import Client
+    from supportaccess.store.http.proofs import HttpProofs
     from supportaccess.store.http.store import HttpStore
+    from supportaccess.store.keys import Keys
     from supportaccess.store.protocol import RequestStore
     from supportaccess.store.sql.sqlite import SqliteEngine
 
@@ -40,6 +43,8 @@ class Context:
         self.patience: float | None = None
         """Seconds for which a shared store is asked again when it does not answer; None: as long as is usual."""
         self._tokens: dict[tuple[str, str], Tokens] = {}
+        self._changes_the_store = False
+        self._witnesses: dict[tuple[str, str], Witness] = {}
         self.debug = environment.get("SUPPORTACCESS_DEBUG", "") not in {"", "0"}
 
     def switch_on(self, flag: str) -> None:
@@ -114,6 +119,13 @@ class Context:
 
         return open_embedded(self.paths.store)
 
+    @cached_property
+    def keys(self) -> "Keys":
+        """What signs the embedded store's audit logs, outside its file."""
+        from supportaccess.store.keys import Keys
+
+        return Keys(self.paths.keys)
+
     def store(self, tenant: str | None) -> "RequestStore":
         """Open the store for reading, in the tenant that the option, the environment or the settings name."""
         return self.store_of(self.settings.chosen(tenant))
@@ -137,8 +149,31 @@ class Context:
         if not dry_run:
             from supportaccess.store.sql.maintenance import sweep
 
+            self.begin_changes()
             sweep(self.engine, self.clock)
         return self._sql_store(profile, also=also)
+
+    def begin_changes(self) -> None:
+        """Make sure that each log of the embedded store goes on from what was signed; the end signs what is written."""
+        from supportaccess.store.sql.checkpoints import refuse_rollback
+
+        refuse_rollback(self.engine, self.keys)
+        self._changes_the_store = True
+
+    def conclude(self) -> bool:
+        """Sign what a command wrote, and hold shared stores against what was seen of their logs before.
+
+        Returns whether one did not go on from there. Raises SupportAccessError; what was done stands.
+        """
+        if self._changes_the_store:
+            from supportaccess.store.sql.checkpoints import sign_all
+
+            sign_all(self.engine, self.keys)
+        for witness in self._witnesses.values():
+            witness.conclude()
+            if witness.warning:
+                self.streams.warn(witness.warning)
+        return any(witness.failed for witness in self._witnesses.values())
 
     def tenants_on(self, store: str) -> list[str]:
         """Return the tenants that have a profile with this store."""
@@ -153,9 +188,9 @@ class Context:
             self._clients[endpoint] = Client(endpoint, patience=patience, waiting=self.streams.note)
         return self._clients[endpoint]
 
-    def http_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "HttpStore":
+    def http_store(self, profile: "Profile", *, also: Sequence[str] = (), witnessed: bool = True) -> "HttpStore":
         """Open a shared store. Raises InvalidInput; a missing sign-in shows when it is first asked."""
-        from supportaccess.store.http.store import HttpStore
+        from supportaccess.store.http.store import HttpStore, unnoticed
 
         tokens = self.tokens(profile)
         others = [each for each in self.settings.readable_profiles() if each.tenant_id in also] if also else []
@@ -165,6 +200,7 @@ class Context:
             tokens,
             mend=lambda: tokens.mend,
             also={other.tenant_id: self.tokens(other) for other in others},
+            notice=self._witness(profile).notice if witnessed else unnoticed,
         )
 
     def tokens(self, profile: "Profile") -> "Tokens":
@@ -176,6 +212,20 @@ class Context:
             self._tokens[where] = tokens_of(self, profile)
         return self._tokens[where]
 
+    def http_proofs(self, profile: "Profile") -> "HttpProofs":
+        """Return the proofs of a log in a shared store."""
+        from supportaccess.store.http.proofs import HttpProofs
+
+        return HttpProofs(self.client(profile.store), self.tokens(profile))
+
+    def _witness(self, profile: "Profile") -> "Witness":
+        from supportaccess.cli.witness import Witness
+
+        named = profile.store, profile.tenant_id
+        if named not in self._witnesses:
+            self._witnesses[named] = Witness(self.http_proofs(profile), self.paths.logs, *named, self.clock)
+        return self._witnesses[named]
+
     def close(self) -> None:
         """Give back what was opened."""
         if "engine" in self.__dict__:
@@ -183,13 +233,24 @@ class Context:
         for client in self._clients.values():
             client.close()
 
-    def _sql_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "RequestStore":
+    def unchecked_store(self, profile: "Profile") -> "RequestStore":
+        """Open a store as it is, for whoever finds out what is wrong with it."""
+        if profile.is_remote:
+            return self.http_store(profile, witnessed=False)
         from supportaccess.store.sql.store import SqlStore
 
-        proofs = [self._local_caller(tenant_id) for tenant_id in also]
-        return SqlStore(self.engine, self._local_caller(profile.tenant_id), also=proofs, clock=self.clock)
+        return SqlStore(self.engine, self.local_caller(profile.tenant_id), clock=self.clock)
 
-    def _local_caller(self, tenant_id: str) -> "Caller":
+    def _sql_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "RequestStore":
+        from supportaccess.store.sql.checkpoints import refuse_other_log
+        from supportaccess.store.sql.store import SqlStore
+
+        refuse_other_log(self.engine, self.keys, profile.tenant_id)
+        proofs = [self.local_caller(tenant_id) for tenant_id in also]
+        return SqlStore(self.engine, self.local_caller(profile.tenant_id), also=proofs, clock=self.clock)
+
+    def local_caller(self, tenant_id: str) -> "Caller":
+        """Return who runs the command, as a caller of a tenant."""
         from supportaccess.cli.local_account import local_account
         from supportaccess.domain.permissions import Caller, Permission
 

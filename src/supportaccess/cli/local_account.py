@@ -6,8 +6,11 @@ import platform
 from supportaccess.domain.records import Actor, ActorKind
 
 
-def local_account(tenant_id: str) -> Actor:
-    """Return the operating-system account as an actor of a tenant: `name@machine`, by this machine's word alone."""
+def local_account(tenant_id: str | None = None) -> Actor:
+    """Return the operating-system account as an actor: `name@machine`, by this machine's word alone.
+
+    Without a tenant it is whoever looks after the store of all of them.
+    """
     name = _account_name()
     return Actor(
         kind=ActorKind.LOCAL, tenant_id=tenant_id, object_id=f"{name}@{platform.node() or 'unknown'}", display_name=name

@@ -12,7 +12,7 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode, exit_code_of
 from supportaccess.cli.group import Lazy, LazyGroup
 from supportaccess.cli.output.streams import Streams
-from supportaccess.domain.errors import SupportAccessError
+from supportaccess.domain.errors import SupportAccessError, VerificationFailed
 
 PROGRAM = "supportaccess"
 _DAILY, _REST = "Daily", "The record, set-up and upkeep"
@@ -38,10 +38,12 @@ COMMANDS: Mapping[str, Lazy] = {
         "",
         {
             "log": _lazy("List the entries of the audit log.", "audit", "log"),
-            "verify": _lazy("Recompute the log and hold everything against it.", "audit", "verify"),
             "lint": _lazy("Find access and decisions that should worry somebody.", "lint", "lint"),
             "who": _lazy("Who could approve, and who did.", "who", "who"),
-            "report": _lazy("Report a period: one page for an auditor, JSON or CSV.", "report", "report"),
+            "verify": _lazy("Recompute the log and hold everything against it.", "verify", "verify"),
+            "receipt": _lazy("Write the proof that a decision is in the log.", "proofs", "receipt"),
+            "export": _lazy("Write the whole log as files that anybody can verify.", "proofs", "export_log"),
+            "forget": _lazy("Forget what was seen of a log, after a rollback.", "proofs", "forget"),
         },
         _REST,
         (
@@ -80,6 +82,17 @@ COMMANDS: Mapping[str, Lazy] = {
         {
             "info": _lazy("Where the store is and what it holds.", "store", "info"),
             "backup": _lazy("Copy the store to a new file.", "store", "backup"),
+            "key": Lazy(
+                "The key that signs the audit log.",
+                "",
+                {
+                    "show": _lazy("Print the verifier key, to be kept elsewhere.", "store_key", "show"),
+                    "make": _lazy("Make the key, under a name of your own.", "store_key", "make"),
+                    "rotate": _lazy("Replace the key by a new one.", "store_key", "rotate_key"),
+                },
+                examples=(("The key that auditors verify with", "supportaccess store key show"),),
+            ),
+            "rollback": _lazy("Record that an older backup was restored.", "store_key", "rollback"),
             "sweep": _lazy("Write down which limits and deadlines have passed.", "store", "sweep_store"),
             "migrate": _lazy("Bring a shared store's database up to date.", "migrate", "migrate"),
         },
@@ -100,7 +113,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -
     try:
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = _run(context, arguments)
+        code = _concluded(context, _run(context, arguments))
         context.streams.close()
     except SupportAccessError as error:
         code = _refused(context, error)
@@ -129,6 +142,20 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
     if type(result) is int and result == ExitCode.INTERRUPTED:  # Ctrl-C, by Typer; a command's own is an ExitCode
         context.streams.error("Interrupted.")
     return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+def _concluded(context: Context, code: int) -> int:
+    """Do what is left at the end of a command. What was done stands, whatever becomes of that."""
+    try:
+        if context.conclude():
+            return ExitCode.VERIFICATION_FAILED
+    except VerificationFailed as error:
+        return _refused(context, error)
+    except SupportAccessError as error:
+        context.streams.warn(f"What was done stands, but the log is not signed yet: {error.message}")
+        if error.hint:
+            context.streams.advise(error.hint)
+    return code
 
 
 def _refused(context: Context, error: SupportAccessError) -> int:

@@ -26,6 +26,8 @@ class Activity(StrEnum):
     IMPORT = "Import"
     MIRROR_UPDATED = "Mirror updated"
     MIRROR_MERGED = "Mirror merged"
+    KEY_ROTATED = "Key rotated"
+    ROLLBACK_RECORDED = "Rollback recorded"
 
 
 class Step(Struct, frozen=True, kw_only=True):

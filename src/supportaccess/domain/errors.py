@@ -136,6 +136,10 @@ class StoreFull(StoreRefused):
 
 
 class VerificationFailed(SupportAccessError):
-    """The audit log was altered or has a gap."""
+    """The audit log was altered or has a gap. `verdict` is what is wrong with it, in a verification's words."""
 
     code = "VerificationFailed"
+
+    def __init__(self, message: str, *, verdict: str = "altered", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.verdict = verdict

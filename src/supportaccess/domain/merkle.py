@@ -40,14 +40,17 @@ class Frontier:
         """Return the subtree roots, one after another."""
         return b"".join(self._subtrees)
 
-    def append(self, leaf: bytes) -> None:
-        """Add a leaf by its hash."""
+    def append(self, leaf: bytes) -> list[bytes]:
+        """Add a leaf by its hash. Return the roots of the perfect subtrees that it completes, by height from 0."""
         node, size = leaf, self.size
+        completed = [leaf]
         while size & 1:
             node = node_hash(self._subtrees.pop(), node)
+            completed.append(node)
             size >>= 1
         self._subtrees.append(node)
         self.size += 1
+        return completed
 
     def root(self) -> bytes:
         """Return the tree's root hash; of no leaves, the hash of nothing."""

@@ -17,6 +17,7 @@ from supportaccess.server.replies import Reply
 from supportaccess.server.routes import (
     access_requests,
     audit_events,
+    audit_proofs,
     documentation,
     me,
     operator,
@@ -30,6 +31,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *access_requests.ROUTES,
     *support_requests.ROUTES,
     *audit_events.ROUTES,
+    *audit_proofs.ROUTES,
     *source_events.ROUTES,
     *me.ROUTES,
     *operator.ROUTES,

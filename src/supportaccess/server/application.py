@@ -9,17 +9,18 @@ from typing import Any
 from supportaccess.domain.times import system_clock
 from supportaccess.server import logs
 from supportaccess.server.app import build
-from supportaccess.server.database import Database
+from supportaccess.server.database import Database, keys_of
 from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.services import Services
 from supportaccess.server.settings import ServerSettings
+from supportaccess.server.signing import sign_for_ever
 from supportaccess.server.sweeping import sweep_for_ever
 
 
 class Application:
-    """An ASGI application. Its lifespan runs the sweep, and gives the database back at the end."""
+    """An ASGI application. Its lifespan runs the sweep and the signing, and gives the database back at the end."""
 
     def __init__(self, settings: ServerSettings, table: Path | None) -> None:
         metrics = Metrics()
@@ -29,10 +30,11 @@ class Application:
             authenticator=Authenticator(settings.identity),
             limits=Limits(settings.limits, table),
             metrics=metrics,
+            keys=keys_of(settings.database),
             clock=system_clock,
         )
         self._routes = build(self._services)
-        self._sweep: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request, or the process's lifespan."""
@@ -51,13 +53,15 @@ class Application:
 
     def _start(self) -> None:
         services = self._services
-        self._sweep = asyncio.create_task(
-            sweep_for_ever(services.database, services.clock, services.metrics, services.settings.sweep_seconds)
-        )
+        seconds = services.settings.sweep_seconds
+        sweeping = sweep_for_ever(services.database, services.clock, services.metrics, seconds)
+        self._tasks.append(asyncio.create_task(sweeping))
+        if services.keys is not None:
+            self._tasks.append(asyncio.create_task(sign_for_ever(services.database, services.keys)))
 
     async def _stop(self) -> None:
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._close_database()
         self._services.limits.close()
 

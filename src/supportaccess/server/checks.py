@@ -8,7 +8,7 @@ from pathlib import Path
 from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
 from supportaccess.domain.times import Clock, system_clock
 from supportaccess.server import tls
-from supportaccess.server.database import open_engine
+from supportaccess.server.database import keys_of, open_engine
 from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.settings import DatabaseSettings, ListenSettings, PermissionsFrom, ServerSettings
 from supportaccess.server.settings_file import is_loopback
@@ -29,6 +29,7 @@ def refuse_unusable(settings: ServerSettings) -> None:
         if file is not None:
             tls.refuse_unreadable(file)
     Authenticator(settings.identity)
+    _look_at_keys(settings.database)
 
 
 def problems(settings: ServerSettings, clock: Clock = system_clock) -> Iterator[SupportAccessError]:
@@ -77,6 +78,7 @@ def description(settings: ServerSettings, clock: Clock = system_clock) -> list[t
         ("Clients", f"call it {settings.listen.public_url or 'by the address that they find it at'}"),
         ("Proxy", _proxy(settings)),
         ("Store", store_in_words(settings.database)),
+        ("Signs", f"the audit logs, with the key in {settings.database.signing_keys}"),
         ("Processes", _processes(settings)),
         ("Tenants", f"{len(identity.tenants)}: {', '.join(identity.tenants)}"),
         ("Tokens", f"of {identity.authority}, for {identity.client_id}, issued to {allowed}"),
@@ -170,6 +172,19 @@ def _look_at_database(settings: DatabaseSettings) -> None:
         _look_at_file(settings.sqlite)
     elif not os.access(_nearest(settings.sqlite.parent), os.W_OK | os.X_OK):
         raise StoreRefused(f"{settings.sqlite} is not there yet and cannot be made: no right to write in its folder")
+
+
+def _look_at_keys(settings: DatabaseSettings) -> None:
+    keys = keys_of(settings)
+    if keys is None:
+        return
+    if keys.exists:
+        keys.signers()
+    if not os.access(_nearest(keys.folder), os.W_OK | os.X_OK):
+        raise StoreRefused(
+            f"{keys.folder} cannot be made or written: the last signed checkpoints are kept there",
+            hint="Set database.signing_keys to a folder of the account that the server runs as.",
+        )
 
 
 def _look_at_file(path: Path) -> None:

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
 from supportaccess.server.settings import DatabaseSettings
+from supportaccess.store.keys import Keys
+from supportaccess.store.sql.checkpoints import refuse_rollback
 from supportaccess.store.sql.engine import KNOWN_VERSION, Engine
 from supportaccess.store.sql.sqlite import SqliteEngine
 
@@ -39,6 +41,8 @@ class Database:
         self._long_reader = _Threads("long-reader", 1, settings)
         self._turns = defaultdict[str, asyncio.Semaphore](partial(asyncio.Semaphore, max(1, self._writer.number // 2)))
         self._in_line = 0
+        self.written = asyncio.Event()
+        """Is set when something may have been written."""
 
     async def read(self, act: Callable[[Engine], _T]) -> _T:
         """Run an act that changes nothing. Raises StoreUnavailable when too many wait, and what the act raises."""
@@ -54,9 +58,18 @@ class Database:
         The acts of one tenant wait for its log: they take no more than half of the threads, so that others get theirs.
         """
         if tenant_id is None:
-            return await self._run(self._writer, act)
+            return await self._run(self._writer, act, self.written.set)
         turn = await self._turn_of(tenant_id)
-        return await self._run(self._writer, act, turn.release)
+
+        def then() -> None:
+            turn.release()
+            self.written.set()
+
+        return await self._run(self._writer, act, then)
+
+    async def sign(self, act: Callable[[Engine], _T]) -> _T:
+        """Run an act that writes down no more than signatures."""
+        return await self._run(self._writer, act)
 
     async def ready(self) -> str | None:
         """Return None when the database answers and is as this program needs it, or what is wrong."""
@@ -169,8 +182,28 @@ class _Threads:
 def open_engine(settings: DatabaseSettings) -> Engine:
     """Open the database that the settings name, making or migrating an embedded one.
 
-    Raises StoreUnavailable when it does not answer, StoreRefused when it is not as this program needs it.
+    Raises StoreUnavailable when it does not answer, StoreRefused when it is not as this program needs it, and
+    VerificationFailed when a log in it is not one that goes on from what was signed: an older backup, say.
     """
+    engine = open_unchecked(settings)
+    try:
+        if (keys := keys_of(settings)) is not None:
+            refuse_rollback(engine, keys)
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+def keys_of(settings: DatabaseSettings) -> Keys | None:
+    """Return what signs the logs of a database: for SQLite beside its file, unless the settings name a folder."""
+    if settings.signing_keys is not None:
+        return Keys(settings.signing_keys)
+    return Keys(settings.sqlite.parent / "keys") if settings.sqlite is not None else None
+
+
+def open_unchecked(settings: DatabaseSettings) -> Engine:
+    """Open the database, whatever its logs are. Raises StoreUnavailable, StoreRefused."""
     if settings.sqlite is not None:
         from supportaccess.store.embedded import open_embedded
 

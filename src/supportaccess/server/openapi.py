@@ -175,6 +175,8 @@ def _success_headers(operation: Operation) -> Sequence[str]:
 def _links(operations: Iterable[Operation]) -> Iterable[tuple[str, _Json]]:
     """Yield what can be done next with a record that was answered."""
     for operation in operations:
+        if not set(operation.path_names) <= set(_TAKEN_FROM):
+            continue
         parameters = {f"path.{_camel(name)}": _TAKEN_FROM[name] for name in operation.path_names}
         if "etag" in operation.hints:
             parameters["header.If-Match"] = "$response.body#/etag"

@@ -31,14 +31,16 @@ from supportaccess.server.callers import Who
 from supportaccess.server.errors import BadInput, code_of
 from supportaccess.server.headers import expected_tag, idempotency_key, is_known, one_of
 from supportaccess.server.queries import Query, read_pairs, read_query, shown
-from supportaccess.server.replies import JSON, Reply
+from supportaccess.server.replies import JSON, Headers, Reply
 from supportaccess.server.services import Services
 from supportaccess.server.step_up import require_context
 from supportaccess.server.traces import trace_of
+from supportaccess.store.proofs import MAY_SEE_HEAD, LogProofs
 from supportaccess.store.protocol import RequestStore
 from supportaccess.store.sql.engine import Engine
+from supportaccess.store.sql.proofs import SqlProofs
 from supportaccess.store.sql.store import SqlStore
-from supportaccess.store.wire import Body
+from supportaccess.store.wire import CHECKPOINT_HEADER, Body
 
 T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]
@@ -81,6 +83,26 @@ class Call(Visit):
         return await self.services.database.write(
             lambda engine: act(self._store(engine)), tenant_id=self.who.caller.tenant_id
         )
+
+    async def prove(self, act: Callable[[LogProofs], T]) -> T:
+        """Ask for what may have to be signed first."""
+        keys = self.services.keys
+        if keys is None:
+            return await self.read_proofs(act)
+        return await self.services.database.sign(lambda engine: act(SqlProofs(engine, self.who.caller, keys)))
+
+    async def read_proofs(self, act: Callable[[LogProofs], T]) -> T:
+        """Ask for the hashes and entries that are there."""
+        return await self.services.database.read(lambda engine: act(SqlProofs(engine, self.who.caller, None)))
+
+    @property
+    def checkpoint(self) -> Headers:
+        """The header that says what was signed last of the caller's log, for those who may read in the tenant."""
+        keys, caller = self.services.keys, self.who.caller
+        last = keys.latest.get(caller.tenant_id) if keys is not None else None
+        if last is None or not caller.permissions & MAY_SEE_HEAD:
+            return []
+        return [(CHECKPOINT_HEADER, f"{last.size} {last.root.hex()}")]
 
     def _store(self, engine: Engine) -> SqlStore:
         return SqlStore(engine, self.who.caller, also=self.who.callers_elsewhere, clock=self.services.clock)
@@ -151,7 +173,9 @@ class Operation:
         if self.permission is Permission.DECIDE:
             require_context(services, who)
         call = Call(services, scope, receive, who)
-        return self._reply(call, await self._run(call))
+        reply = self._reply(call, await self._run(call))
+        reply.add(call.checkpoint)
+        return reply
 
     async def _run(self, call: Call) -> Any:
         try:

@@ -16,6 +16,7 @@ from supportaccess.domain.audit import Activity
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.records import Moment, Status
 from supportaccess.domain.tenants import parse_tenant_id
+from supportaccess.domain.tiles import TILE_WIDTH
 from supportaccess.domain.times import parse_rfc3339
 from supportaccess.server.errors import BadInput
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, Order, RequestQuery
@@ -119,6 +120,18 @@ class AuditListQuery(AuditFilters, frozen=True, kw_only=True):
     order_by: AuditOrder = AuditOrder.OLDEST
     top: Top = 100
     skip_token: str | None = None
+
+
+class HeadQuery(Query, frozen=True, kw_only=True):
+    """The size of a head that was seen before, from which the log is to go on."""
+
+    earlier_size: Place = 0
+
+
+class TileQuery(Query, frozen=True, kw_only=True):
+    """How wide a tile or bundle is: the last one of a level is partial."""
+
+    width: Annotated[int, msgspec.Meta(ge=1, le=TILE_WIDTH)] = TILE_WIDTH
 
 
 class EventQuery(Query, frozen=True, kw_only=True):

@@ -26,6 +26,10 @@ class Reply:
             self._headers.append((b"content-type", media_type.encode("latin-1")))
             self._headers.append((b"content-length", b"%d" % len(body)))
 
+    def add(self, headers: Headers) -> None:
+        """Give it further headers."""
+        self._headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
         """Send it."""
         await send({"type": "http.response.start", "status": self._status, "headers": self._headers})

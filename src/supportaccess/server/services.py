@@ -8,15 +8,17 @@ from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.settings import ServerSettings
+from supportaccess.store.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Settings, the database, who checks tokens, who counts requests, and the clock."""
+    """Settings, the database, who checks tokens, who counts requests, what signs, and the clock."""
 
     settings: ServerSettings
     database: Database
     authenticator: Authenticator
     limits: Limits
     metrics: Metrics
+    keys: Keys | None = None
     clock: Clock = system_clock

@@ -79,12 +79,14 @@ class ListenSettings(Table, frozen=True, kw_only=True):
 class DatabaseSettings(Table, frozen=True, kw_only=True):
     """The database: the path of a SQLite file, or a PostgreSQL connection string without a password.
 
-    `pool` is how many connections to PostgreSQL each worker process has.
+    `pool` is how many connections to PostgreSQL each worker process has. `signing_keys` is a folder for the key that
+    signs the audit logs and for the last signed checkpoints: beside a SQLite file, in `keys`, unless it is set.
     """
 
     sqlite: Path | None = None
     postgresql: str | None = None
     pool: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8
+    signing_keys: Path | None = None
 
 
 class LimitSettings(Table, frozen=True, kw_only=True):

@@ -83,6 +83,7 @@ VARIABLES: Mapping[str, _Variable] = {
     "SUPPORTACCESS_SERVER_KEY": _Variable("listen", "key", str),
     "SUPPORTACCESS_SERVER_BEHIND_PROXY": _Variable("listen", "behind_proxy", _bool),
     "SUPPORTACCESS_SERVER_TRUSTED_PROXIES": _Variable("listen", "trusted_proxies", _list),
+    "SUPPORTACCESS_SERVER_SIGNING_KEYS": _Variable("database", "signing_keys", str),
     "SUPPORTACCESS_SERVER_WORKERS": _Variable("listen", "workers", _int),
     "SUPPORTACCESS_SERVER_LOG_LEVEL": _Variable("", "log_level", str),
 }
@@ -327,7 +328,10 @@ def _database(given: _Given, settings: ServerSettings) -> DatabaseSettings:
         )
     if database.postgresql is not None:
         _refuse_password(given, database.postgresql)
-    return database
+    keys = database.signing_keys
+    if keys is None:
+        keys = database.sqlite.parent / "keys" if database.sqlite is not None else given.folder / "keys"
+    return replace(database, signing_keys=keys)
 
 
 def _refuse_password(given: _Given, conninfo: str) -> None:

@@ -38,6 +38,16 @@ class Paths:
         """The embedded store."""
         return self.data / "store.db"
 
+    @property
+    def keys(self) -> Path:
+        """The key that signs the embedded store's audit logs, and the last checkpoints that it signed."""
+        return self.data / "keys"
+
+    @property
+    def logs(self) -> Path:
+        """What is remembered of the audit logs that were seen."""
+        return self.data / "logs"
+
 
 def _folder(environment: Mapping[str, str], variable: str, usual: str) -> Path:
     path = Path(environment.get(variable) or usual)

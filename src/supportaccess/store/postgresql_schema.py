@@ -20,6 +20,8 @@ RIGHTS: dict[LiteralString, frozenset[LiteralString]] = {
     "support_requests": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "audit_events": frozenset({"SELECT", "INSERT"}),
     "audit_log_heads": frozenset({"SELECT", "INSERT", "UPDATE"}),
+    "audit_log_nodes": frozenset({"SELECT", "INSERT"}),
+    "audit_checkpoints": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "idempotency": frozenset({"SELECT", "INSERT", "DELETE"}),
     "source_events": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "source_event_keys": frozenset({"SELECT", "INSERT"}),

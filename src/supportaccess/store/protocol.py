@@ -97,11 +97,19 @@ class LogHead(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(StrEnum):
-    """What is wrong with an audit log."""
+    """What is wrong with an audit log.
+
+    An entry or record is altered, missing, or extra: not vouched for. Against what was kept elsewhere a log is
+    truncated or forked. Entries are unsigned when no checkpoint has them; a signature may be by a key that is unknown.
+    """
 
     ALTERED = "altered"
     MISSING = "missing"
     EXTRA = "extra"
+    TRUNCATED = "truncated"
+    FORKED = "forked"
+    UNSIGNED = "unsigned"
+    UNKNOWN_KEY = "unknownKey"
 
 
 class Finding(Struct, frozen=True, kw_only=True):

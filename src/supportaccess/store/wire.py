@@ -25,6 +25,9 @@ AUXILIARY_HEADER = "x-ms-authorization-auxiliary"
 """Carries a caller's tokens of other tenants: `Bearer TOKEN, Bearer TOKEN`, as Azure Resource Manager has it."""
 MOST_AUXILIARY_TOKENS = 3
 
+CHECKPOINT_HEADER = "supportaccess-checkpoint"
+"""Carries the last signed head of the audit log, as far as this process knows: `SIZE ROOT`, the root in hex."""
+
 RESOURCE_TENANT_TOKEN_REQUIRED = "ResourceTenantTokenRequired"  # noqa: S105 - an error's closer code
 """Says of a Forbidden that a token of the resource tenant is needed beside."""
 INSUFFICIENT_CLAIMS = "InsufficientClaims"

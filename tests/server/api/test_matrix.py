@@ -21,12 +21,12 @@ ROUTES: tuple[Operation, ...] = (*OPERATIONS, *documentation.routes(OPERATIONS))
 
 @dataclass(frozen=True)
 class Expected:
-    """What a route answers to a caller who holds `needs`; `elsewhere`, when the ID is another tenant's or nobody's.
+    """What a route answers to a caller who holds `needs`, or any of several.
 
-    `makes` brings about the record that the request names.
+    `elsewhere` is for an ID that is another tenant's or nobody's; `makes` brings about the record that is named.
     """
 
-    needs: Permission | None
+    needs: Permission | tuple[Permission, ...] | None
     there: int = 200
     elsewhere: int = 404
     body: object = None
@@ -56,7 +56,10 @@ EXPECTED = {
     "POST /v1/support-requests/{support_request_id}/close": Expected(RAISE),
     "GET /v1/audit-events": Expected(AUDIT),
     "GET /v1/audit-events/count": Expected(AUDIT),
-    "GET /v1/audit-events/checkpoint": Expected(AUDIT),
+    "GET /v1/audit-events/checkpoint": Expected((READ, AUDIT)),
+    "GET /v1/audit-events/{sequence}/receipt": Expected(AUDIT, 404),
+    "GET /v1/audit-events/tiles/{level}/{index}": Expected(AUDIT, 404),
+    "GET /v1/audit-events/bundles/{index}": Expected(AUDIT, 404),
     "GET /v1/audit-events/verification": Expected(AUDIT),
     "POST /v1/source-events": Expected(
         IMPORT, headers={"Content-Type": "application/x-ndjson"}, raw=b'{"details": {"file": "x"}}\n'
@@ -114,7 +117,8 @@ def expected_status(expected: Expected, caller: Caller, place: str, *, named: bo
         return 200
     if caller.tenant_id is None:
         return 401
-    if expected.needs is not None and expected.needs not in caller.permissions:
+    needs = expected.needs if isinstance(expected.needs, tuple) else (expected.needs,)
+    if expected.needs is not None and not {*needs} & caller.permissions:
         return 403
     if expected.needs is DECIDE and caller.app_only:
         return 403

@@ -15,6 +15,8 @@ from tests.support.worlds import with_counted_ids
 from supportaccess.domain.permissions import Permission
 from supportaccess.store.sql.sqlite import SqliteEngine
 
+# golang.org/x/mod/sumdb/note, note_test.go
+KEY = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz\n"
 QUERIES = (
     "", "?status=approved", "?status=revoked", "?status=completed", "?status=expired", "?approvedAccess=true",
     "?orderBy=createdAt", "?orderBy=-createdAt", "?top=1", f"?resourceTenantId={RESOURCE}", "?search=Ada",
@@ -74,7 +76,10 @@ def test_a_revocation_is_not_to_be_seen(tmp_path: Path, issuer: Issuer) -> None:
     told = []
     for revoked in (False, True):
         folder = tmp_path / str(revoked)
-        folder.mkdir()
+        (folder / "keys").mkdir(parents=True, mode=0o700)
+        key = folder / "keys" / "signing.key"  # of both stores the same, so that their signatures are
+        key.write_text(KEY)
+        key.chmod(0o600)
         with running_api(folder, issuer) as api, with_counted_ids():
             told.append(life_of_a_request(api, revoked=revoked))
 

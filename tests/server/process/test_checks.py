@@ -45,6 +45,7 @@ def test_everything_is_right(tmp_path: Path, issuer: Issuer) -> None:
         Clients      call it by the address that they find it at
         Proxy        none: X-Forwarded-For and X-Forwarded-Proto are not believed
         Store        SQLite {tmp_path / "store.db"}
+        Signs        the audit logs, with the key in {tmp_path / "keys"}
         Processes    one, with one thread that reads and one that writes
         Tenants      1: {HOME}
         Tokens       of {issuer.authority}, for {CLIENT_ID}, issued to any application

@@ -25,6 +25,12 @@ def full(world: SqlWorld) -> SqlWorld:
         events = [event(CREATED, tenant_id=tenant_id)]
         world.store(tenant_id).import_events(events, key=new_key(), details={})
         raised(world.store(tenant_id))
+        with world.engine.writing([tenant_id]) as session:
+            for statement in (
+                "INSERT INTO audit_log_nodes VALUES (:tenant_id, 1, 0, '')",
+                "INSERT INTO audit_checkpoints VALUES (:tenant_id, 1, '')",
+            ):
+                session.run(statement, {"tenant_id": tenant_id})
     return world
 
 

@@ -13,20 +13,15 @@ from supportaccess.cli.following import Following
 from supportaccess.cli.group import examples
 from supportaccess.cli.ids import resolve
 from supportaccess.cli.listing import Listing, Question
+from supportaccess.cli.log_proofs import print_checkpoint
 from supportaccess.cli.meant import meant
-from supportaccess.cli.output.colour import Colour
-from supportaccess.cli.output.fields import AUDIT_ENTRIES_OF_TENANTS, Layout
-from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.fields import AUDIT_ENTRIES_OF_TENANTS
 from supportaccess.cli.output.shapes import Shape, shape_of
-from supportaccess.cli.output.text import counted
 from supportaccess.cli.tenants import Tenants
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.errors import InvalidInput, NotFound
 from supportaccess.domain.outcomes import Outcome, activities_with
-from supportaccess.store.protocol import AuditQuery, RequestStore, Verification
-
-_MOST_TOLD = 20
-VERIFICATION = Layout(Verification, ("entries", "accessRequests", "sourceEvents", "head.size", "head.root"), "entries")
+from supportaccess.store.protocol import AuditQuery, RequestStore
 
 
 @examples(
@@ -36,6 +31,8 @@ VERIFICATION = Layout(Verification, ("entries", "accessRequests", "sourceEvents"
     ("Everything about one request", "supportaccess audit log --request 3f2a"),
     ("What happened since yesterday in all tenants, side by side", "supportaccess audit log --all-tenants --since 1d"),
     ("What happens from now on, a line each", "supportaccess audit log --since 0s --follow -o jsonl"),
+    ("The log's signed head, to be kept where nobody of the store can reach it",
+     "supportaccess audit log --checkpoint > contoso.checkpoint"),
     ("For a SIEM", "supportaccess audit log --since 1d --all --shape ocsf -o jsonl"),
 )  # fmt: skip
 def log(
@@ -66,6 +63,9 @@ def log(
         Shape, typer.Option("--shape", metavar="SHAPE", help=f"Of each entry: {', '.join(Shape)}.")
     ] = Shape.ENTRY,
     fail_if_any: Annotated[bool, typer.Option("--fail-if-any", help="Exit with 10 when anything matches.")] = False,
+    checkpoint: Annotated[
+        bool, typer.Option("--checkpoint", help="Print only the log's signed checkpoint, to be kept elsewhere.")
+    ] = False,
 ) -> int:
     """List the entries of a tenant's audit log, or of several tenants' merged by time, the newest first.
 
@@ -73,6 +73,8 @@ def log(
     audit log; ocsf is for a SIEM.
     """
     context: Context = ctx.obj
+    if checkpoint:
+        return print_checkpoint(context, tenant)
     now = context.clock()
     several = all_tenants or len(tenant or ()) > 1
     layout, shaped = shape_of(shape)
@@ -107,45 +109,6 @@ def log(
         names = ", ".join(each.store.tenant_id for each in tenants)
         context.streams.note(f"No entry matches in the audit log of tenant {names}.")
     return tenants.sum_up() or (ExitCode.MATCHED if fail_if_any and listing.printed else ExitCode.DONE)
-
-
-@examples(
-    ("Is the log as it was written?", "supportaccess audit verify"),
-    ("In a pipeline: exit 9 when it is not", "supportaccess audit verify --tenant contoso -o json"),
-)
-def verify(
-    ctx: typer.Context,
-    tenant: options.Tenant = None,
-    output: options.Output = None,
-    columns: options.Columns = None,
-    query: options.Query = None,
-) -> int:
-    """Recompute a tenant's audit log and hold its head, the records and the raw events against it.
-
-    Names the first bad entry and exits with 9 when something was altered, is missing or does not belong.
-    """
-    context: Context = ctx.obj
-    printer = context.printer(VERIFICATION, output=output, columns=columns, query=query)
-    store = context.store(tenant)
-    verification = store.verify()
-    if printer.format is Format.TABLE and columns is None and query is None:
-        context.streams.write(_told(verification))
-    else:
-        printer.print_one(verification)
-    for finding in verification.findings[:_MOST_TOLD]:
-        context.streams.error(f"{finding.verdict}: {finding.message}")
-    if len(verification.findings) > _MOST_TOLD:
-        context.streams.error(f"and {len(verification.findings) - _MOST_TOLD:,} more: -o json has them all")
-    if verification.findings:
-        count = counted(len(verification.findings), "finding")
-        context.streams.error(f"The audit log of tenant {store.tenant_id} does not hold: {count}.")
-        context.streams.advise("keep a copy of the store as evidence; docs/audit-log.md.")
-        return ExitCode.VERIFICATION_FAILED
-    if verification.head.size:
-        context.streams.note(f"The audit log of tenant {store.tenant_id} holds.", colour=Colour.GREEN)
-    else:
-        context.streams.warn(f"The audit log of tenant {store.tenant_id} has no entries: nothing was verified.")
-    return ExitCode.DONE
 
 
 def _question(query: AuditQuery, ids: Mapping[str, frozenset[str]] | None) -> Question[AuditEntry]:
@@ -205,12 +168,3 @@ def _activity(name: str) -> Activity:
         hint = f"The activities are {', '.join(Activity)}."
         raise InvalidInput(f"{name!r} is no activity{meant(name, Activity)}", hint=hint)
     return found
-
-
-def _told(verification: Verification) -> str:
-    return (
-        f"Entries          {verification.entries:>12,}\n"
-        f"Access requests  {verification.access_requests:>12,}\n"
-        f"Raw events       {verification.source_events:>12,}\n"
-        f"Head             {verification.head.size:>12,}  {verification.head.root}\n"
-    )

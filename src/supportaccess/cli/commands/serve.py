@@ -1,5 +1,6 @@
 """`supportaccess serve`: starts the REST server."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +11,12 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode, exit_code_of
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.text import safe
-from supportaccess.domain.errors import SupportAccessError
+from supportaccess.domain.errors import InvalidInput, SupportAccessError
 
 if TYPE_CHECKING:
     from supportaccess.server.settings import ServerSettings
+    from supportaccess.store.keys import Keys
+    from supportaccess.store.sql.engine import Engine
 
 _NEEDED = ("jwt", "litestar", "prometheus_client", "psycopg", "uvicorn")
 
@@ -49,6 +52,19 @@ def serve(
 
     serve(settings)
     return ExitCode.DONE
+
+
+def open_for_operator(config: Path, environment: Mapping[str, str]) -> "tuple[Engine, Keys]":
+    """Open a server's database, whatever its logs are, and the folder of what signs them."""
+    _require_extra()
+    from supportaccess.server.database import keys_of, open_unchecked
+    from supportaccess.server.settings_file import read_settings
+
+    settings = read_settings(config, environment).database
+    keys = keys_of(settings)
+    if keys is None:
+        raise InvalidInput(f"{config} names no folder of signing keys", hint="Set database.signing_keys.")
+    return open_unchecked(settings), keys
 
 
 def _check(context: Context, settings: "ServerSettings") -> ExitCode:

@@ -85,6 +85,7 @@ def sweep_store(ctx: typer.Context) -> None:
     Statuses are right without it; it completes the audit log. Commands that change something do it too.
     """
     context: Context = ctx.obj
+    context.begin_changes()
     swept = sweep(context.engine, context.clock)
     context.streams.note(f"{counted(swept, 'request')} had reached a limit or a deadline.")
     _say_what_is_elsewhere(context)

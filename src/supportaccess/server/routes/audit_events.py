@@ -4,7 +4,7 @@ from supportaccess.domain.permissions import Permission
 from supportaccess.server.operations import Call, route
 from supportaccess.server.queries import AuditFilters, AuditListQuery
 from supportaccess.server.routes.access_requests import next_link
-from supportaccess.store.protocol import LogHead, Verification
+from supportaccess.store.protocol import Verification
 from supportaccess.store.wire import AuditList, Count
 
 _ALL = "/v1/audit-events"
@@ -24,16 +24,10 @@ async def count(call: Call, query: AuditFilters) -> Count:
     return Count(count=await call.read(lambda store: store.audit_count(query.wanted())))
 
 
-@route("GET", f"{_ALL}/checkpoint", "Get the head of the audit log", permission=Permission.READ_AUDIT)
-async def checkpoint(call: Call) -> LogHead:
-    """Return the number of entries and the root hash of their tree."""
-    return await call.read(lambda store: store.log_head())
-
-
 @route("GET", f"{_ALL}/verification", "Verify the audit log", permission=Permission.READ_AUDIT)
 async def verification(call: Call) -> Verification:
     """Recompute the log's tree, and hold it against head, records and raw events."""
     return await call.read_long(lambda store: store.verify())
 
 
-ROUTES = (page, count, checkpoint, verification)
+ROUTES = (page, count, verification)

@@ -64,6 +64,18 @@ _LOOK_FIRST = "See whether it is there before you raise it again: supportaccess 
 T = TypeVar("T")
 
 
+class Notice(Protocol):
+    """Is told after each answer what it says of the audit log. Raises VerificationFailed, not after a change."""
+
+    def __call__(self, header: str | None, *, changed: bool) -> None:
+        """Take the header of an answer, or None without one."""
+        ...
+
+
+def unnoticed(header: str | None, *, changed: bool) -> None:
+    """Take no notice."""
+
+
 class HttpStore:
     """A RequestStore at an endpoint. `token` signs in to the tenant, `also` to others, for what needs both.
 
@@ -78,11 +90,13 @@ class HttpStore:
         *,
         also: Mapping[str, Token] | None = None,
         mend: Callable[[], str] | None = None,
+        notice: Notice = unnoticed,
     ) -> None:
         self._client = client
         self._tenant_id = tenant_id
         self._token = token
         self._mend = mend
+        self._notice = notice
         self._also = {other: proof for other, proof in (also or {}).items() if other != tenant_id}
 
     @property
@@ -200,6 +214,7 @@ class HttpStore:
                 lambda tokens: self._client.post(path, tokens | own, body, if_unknown=_RUN_AGAIN, patience=_LONG),
                 also=list(self._proofs()),
             )
+        self._notice(answer.headers.get(wire.CHECKPOINT_HEADER), changed=True)
         return _decoded(answer, Imported, if_unknown=_RUN_AGAIN)
 
     def source_events(self, request_id: str) -> list[SourceEvent]:
@@ -211,7 +226,9 @@ class HttpStore:
         return self._get("/v1/me", wire.Me)
 
     def _get(self, path: str, kind: type[T], *, patience: float = ANSWER_SECONDS) -> T:
-        return _decoded(self._signed_in(lambda tokens: self._client.get(path, tokens, patience=patience)), kind)
+        answer = self._signed_in(lambda tokens: self._client.get(path, tokens, patience=patience))
+        self._notice(answer.headers.get(wire.CHECKPOINT_HEADER), changed=False)
+        return _decoded(answer, kind)
 
     def _decide(
         self, request_id: str, act: str, body: wire.Body, *, etag: str, key: str, also: str | None = None
@@ -236,6 +253,7 @@ class HttpStore:
             lambda tokens: self._client.post(path, tokens | own, data, if_unknown=if_unknown),
             also=[] if also is None else [(also, self._also[also]())],
         )
+        self._notice(answer.headers.get(wire.CHECKPOINT_HEADER), changed=True)
         return _decoded(answer, kind, if_unknown=if_unknown)
 
     def _signed_in(self, send: Callable[[dict[str, str]], Answer], *, also: Sequence[tuple[str, str]] = ()) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from supportaccess.domain.errors import StoreUnavailable
 
-KNOWN_VERSION = 1
+KNOWN_VERSION = 2
 """The schema version of this program: the number of its last migration."""
 
 EVERY_TENANT = ("*",)

@@ -7,6 +7,7 @@ import msgspec
 from supportaccess.domain.audit import AuditEntry, Step, encode_entry, entry_of
 from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from supportaccess.domain.tiles import TILE_HEIGHT
 from supportaccess.domain.times import to_microseconds
 from supportaccess.store.protocol import AuditPage, AuditQuery, LogHead
 from supportaccess.store.sql.engine import Engine, Raced, Result, Row, Session, Statement
@@ -21,6 +22,9 @@ _MOVE_HEAD = """
 """
 _FIRST_HEAD = """
     INSERT INTO audit_log_heads (tenant_id, size, root, frontier) VALUES (:tenant_id, :size, :root, :frontier)
+"""
+_ADD_NODE = """
+    INSERT INTO audit_log_nodes (tenant_id, level, position, hash) VALUES (:tenant_id, :level, :position, :hash)
 """
 _HEAD = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
 
@@ -41,6 +45,11 @@ class LogWriter:
         }
         self._beginning = {tenant_id for tenant_id, head in heads.items() if head is None}
         self._moved: set[str] = set()
+        self._nodes: list[Statement] = []
+
+    def size(self, tenant_id: str) -> int:
+        """Return how many entries a locked log has: the place of the next one."""
+        return self._frontiers[tenant_id].size
 
     def append(self, step: Step) -> Statement:
         """Return the statement that writes the entry of a step. Raises Raced for a log that was not locked."""
@@ -50,15 +59,22 @@ class LogWriter:
         entry = entry_of(step, frontier.size, self._keys.get(step.tenant_id))
         data = encode_entry(entry)
         leaf = leaf_hash(data)
-        frontier.append(leaf)
+        self._keep_nodes(step.tenant_id, frontier.size, frontier.append(leaf))
         self._moved.add(step.tenant_id)
         return Statement(
             _APPEND, {"tenant_id": step.tenant_id, "entry": data, "leaf_hash": leaf, **filter_columns(entry)}
         )
 
     def finish(self) -> list[Statement]:
-        """Return the statements that write the new heads."""
-        return [self._head(tenant_id, self._frontiers[tenant_id]) for tenant_id in sorted(self._moved)]
+        """Return the statements that write the new heads, and the inner nodes that proofs will be made of."""
+        return [*self._nodes, *(self._head(tenant_id, self._frontiers[tenant_id]) for tenant_id in sorted(self._moved))]
+
+    def _keep_nodes(self, tenant_id: str, sequence: int, completed: Sequence[bytes]) -> None:
+        """Keep every eighth level of the tree: a hash for 256 entries, one for 65,536, and so on."""
+        for level, node in enumerate(completed[TILE_HEIGHT::TILE_HEIGHT], start=1):
+            position = sequence >> (TILE_HEIGHT * level)
+            row = {"tenant_id": tenant_id, "level": level, "position": position, "hash": node}
+            self._nodes.append(Statement(_ADD_NODE, row))
 
     def _head(self, tenant_id: str, frontier: Frontier) -> Statement:
         sql = _FIRST_HEAD if tenant_id in self._beginning else _MOVE_HEAD

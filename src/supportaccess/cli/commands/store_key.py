@@ -1,0 +1,119 @@
+"""`supportaccess store key` and `store rollback`: the key that signs the audit logs, and a restored backup."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from supportaccess.cli import options
+from supportaccess.cli.asking import agreed
+from supportaccess.cli.exit_codes import ExitCode
+from supportaccess.cli.group import examples
+from supportaccess.cli.operated import Operated, operated
+from supportaccess.cli.output.text import counted
+from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.notes import VerifierKey
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Of the server with these settings; default: the embedded store.",
+        show_default=False,
+    ),
+]  # fmt: skip
+
+
+@examples(
+    ("For auditors of a tenant", "supportaccess store key show > contoso.vkey"),
+    ("Of a server's store", "supportaccess store key show --config /etc/supportaccess/server.toml -t TENANT"),
+)
+def show(ctx: typer.Context, tenant: options.Tenant = None, config: Config = None) -> None:
+    """Print the verifier key of a tenant's log (name+ID+key, c2sp.org/signed-note): what signatures are checked with.
+
+    Keep it where nobody who runs the store can change it. The key is made if there is none yet.
+    """
+    with operated(ctx.obj, config) as store:
+        tenant_id = ctx.obj.settings.chosen(tenant).tenant_id if config is None else _tenant_id(ctx, tenant)
+        for key in _keys(store, tenant_id):
+            ctx.obj.streams.write(f"{key}\n")
+
+
+@examples(("Under a name of your organisation", "supportaccess store key make --name logs.contoso.example/support"))
+def make(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="The store's name, as a URL without https://.", show_default=False),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Make the key that signs the audit logs, and name the store. Without this it is made on first use.
+
+    A log's name is the store's, with the tenant's ID. It never changes.
+    """
+    with operated(ctx.obj, config) as store:
+        if not store.keys.make(name):
+            raise InvalidInput(f"there is a key already, in {store.keys.folder}", hint="supportaccess store key rotate")
+        ctx.obj.streams.note(f"Made {store.keys.folder / 'signing.key'}; the store's name is {store.keys.name}.")
+        ctx.obj.streams.note("Keep a copy of it, apart from backups of the store.")
+
+
+@examples(("Once a year, or when somebody has left who could read it", "supportaccess store key rotate --yes"))
+def rotate_key(ctx: typer.Context, yes: options.Yes = False, config: Config = None) -> ExitCode:
+    """Replace the key by a new one. Each log tells of it in an entry that both keys sign; then the old one is no more.
+
+    Whoever knows the old key can verify on from there: the entry says which key follows. One that was broken off is
+    gone on with.
+    """
+    from supportaccess.store.sql.key_rotation import rotate
+
+    with operated(ctx.obj, config) as store:
+        if not agreed(ctx.obj, f"Replace the key in {store.keys.folder}?", yes=yes):
+            return ExitCode.FAILED
+        tenants = rotate(store.engine, store.keys, store.actor, ctx.obj.clock)
+        ctx.obj.streams.note(f"The key was replaced; {counted(len(tenants), 'log')} tell of it.")
+        for tenant_id in tenants:
+            ctx.obj.streams.write(f"{_keys(store, tenant_id)[-1]}\n")
+    return ExitCode.DONE
+
+
+@examples(("After a restore", "supportaccess store rollback --reason 'disk failed; backup of 2026-11-23' --yes"))
+def rollback(ctx: typer.Context, reason: options.Reason = None, yes: options.Yes = False, config: Config = None) -> int:
+    """Record that an older backup was restored: until then the store is refused, as its logs are not those signed.
+
+    Each log that went back gets an entry that says how far it had been signed, and why. What was lost stays lost, and
+    whoever kept a later checkpoint will still see that.
+    """
+    from supportaccess.store.sql.key_rotation import record_rollbacks, rollbacks
+
+    if not reason:
+        raise InvalidInput("a rollback is recorded with its reason", hint="Add --reason TEXT.")
+    with operated(ctx.obj, config) as store:
+        found = rollbacks(store.engine, store.keys)
+        for each in found:
+            ctx.obj.streams.warn(
+                f"Tenant {each.tenant_id}: {each.signed.size:,} entries were signed, the store has {each.size:,}."
+            )
+        if not found:
+            ctx.obj.streams.note("Every log goes on from what was signed: there is nothing to record.")
+            return ExitCode.DONE
+        if not agreed(ctx.obj, f"Record it in {counted(len(found), 'log')}?", yes=yes):
+            return ExitCode.FAILED
+        record_rollbacks(store.engine, store.keys, store.actor, ctx.obj.clock, reason)
+        ctx.obj.streams.note(
+            f"Recorded. The checkpoints that were signed before are kept in {store.keys.folder / 'heads'}."
+        )
+    return ExitCode.DONE
+
+
+def _keys(store: Operated, tenant_id: str) -> list[VerifierKey]:
+    from supportaccess.store.signing import key_of
+
+    return [key_of(signer, store.keys.origin(tenant_id)) for signer in store.keys.signers()]
+
+
+def _tenant_id(ctx: typer.Context, tenant: str | None) -> str:
+    if tenant is None:
+        raise InvalidInput("which tenant's?", hint="Name it with --tenant.")
+    found: str = ctx.obj.tenant_id(tenant, by="--tenant")
+    return found

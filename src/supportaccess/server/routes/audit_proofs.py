@@ -1,0 +1,72 @@
+"""What others check the audit log of the caller's tenant with: signed heads, receipts, and the whole tree."""
+
+from supportaccess.domain.errors import NotFound
+from supportaccess.domain.permissions import Permission
+from supportaccess.domain.tiles import Tile
+from supportaccess.server.operations import Call, route
+from supportaccess.server.queries import HeadQuery, TileQuery
+from supportaccess.server.replies import Reply
+from supportaccess.store.proofs import SignedHead
+
+_ALL = "/v1/audit-events"
+_BINARY = "application/octet-stream"
+
+
+@route("GET", f"{_ALL}/checkpoint", "Get the signed head of the audit log")
+async def checkpoint(call: Call, query: HeadQuery) -> SignedHead:
+    """Return the head, signed, and what shows that it goes on from an earlier size."""
+    return await call.prove(lambda proofs: proofs.head(query.earlier_size))
+
+
+@route(
+    "GET",
+    f"{_ALL}/{{sequence}}/receipt",
+    "Get the receipt of an audit entry",
+    permission=Permission.READ_AUDIT,
+    media_type="text/plain",
+)
+async def receipt(call: Call, sequence: str) -> Reply:
+    """Return the entry and its proof, in one file that verifies by itself."""
+    place = _number(sequence)
+    return Reply(await call.prove(lambda proofs: proofs.receipt(place)), media_type="text/plain; charset=utf-8")
+
+
+@route(
+    "GET",
+    f"{_ALL}/tiles/{{level}}/{{index}}",
+    "Get a tile of the audit log's tree",
+    permission=Permission.READ_AUDIT,
+    media_type=_BINARY,
+)
+async def tile(call: Call, level: str, index: str, query: TileQuery) -> Reply:
+    """Return the hashes of a tile, as c2sp.org/tlog-tiles has it."""
+    wanted = Tile(level=_number(level), index=_number(index), width=query.width)
+    return _bytes(await call.read_proofs(lambda proofs: proofs.tile(wanted)))
+
+
+@route(
+    "GET",
+    f"{_ALL}/bundles/{{index}}",
+    "Get a bundle of audit entries",
+    permission=Permission.READ_AUDIT,
+    media_type=_BINARY,
+)
+async def bundle(call: Call, index: str, query: TileQuery) -> Reply:
+    """Return the entries under a tile of level 0, each with its length before it."""
+    wanted = Tile(level=0, index=_number(index), width=query.width)
+    return _bytes(await call.read_proofs(lambda proofs: proofs.bundle(wanted)))
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise NotFound(f"the log has no place {text}")
+    return int(text)
+
+
+def _bytes(data: bytes | None) -> Reply:
+    if data is None:
+        raise NotFound("the log has not so many entries")
+    return Reply(data, media_type=_BINARY)
+
+
+ROUTES = (checkpoint, receipt, tile, bundle)

@@ -1,0 +1,53 @@
+"""The proofs of a tenant's log, over HTTP."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from supportaccess.domain.errors import NotFound, StoreRefused
+from supportaccess.domain.tiles import TILE_WIDTH, Tile
+from supportaccess.store.http.client import Client
+from supportaccess.store.proofs import SignedHead
+
+_ALL = "/v1/audit-events"
+
+
+class HttpProofs:
+    """The proofs of a log at an endpoint. `token` signs in to its tenant."""
+
+    def __init__(self, client: Client, token: Callable[[], str]) -> None:
+        self._client = client
+        self._token = token
+
+    def head(self, earlier: int = 0) -> SignedHead:
+        """Return the signed head, and what shows that it goes on from an earlier size."""
+        data = self._get(f"{_ALL}/checkpoint" + (f"?earlierSize={earlier}" if earlier else ""))
+        try:
+            return msgspec.json.decode(data, type=SignedHead)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise StoreRefused(f"the server's answer is no head of a log: {error}") from error
+
+    def receipt(self, sequence: int) -> bytes:
+        """Return the receipt of an entry."""
+        return self._get(f"{_ALL}/{sequence}/receipt")
+
+    def tile(self, tile: Tile) -> bytes | None:
+        """Return the hashes of a tile."""
+        return self._get_if_there(f"{_ALL}/tiles/{tile.level}/{tile.index}{_width(tile)}")
+
+    def bundle(self, tile: Tile) -> bytes | None:
+        """Return the entries under a tile of level 0."""
+        return self._get_if_there(f"{_ALL}/bundles/{tile.index}{_width(tile)}")
+
+    def _get_if_there(self, path: str) -> bytes | None:
+        try:
+            return self._get(path)
+        except NotFound:
+            return None
+
+    def _get(self, path: str) -> bytes:
+        return self._client.get(path, {"Authorization": f"Bearer {self._token()}"}).body
+
+
+def _width(tile: Tile) -> str:
+    return "" if tile.width == TILE_WIDTH else f"?width={tile.width}"

@@ -1,0 +1,138 @@
+"""The proofs of a tenant's log, from the database."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+
+import msgspec
+
+from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.checkpoints import read_checkpoint
+from supportaccess.domain.errors import InvalidInput, NotFound, StoreRefused
+from supportaccess.domain.merkle_proofs import consistency_proof, inclusion_proof
+from supportaccess.domain.notes import BadNote
+from supportaccess.domain.permissions import Caller, Permission
+from supportaccess.domain.receipts import Receipt
+from supportaccess.domain.rotations import rotation_of
+from supportaccess.domain.tiles import TILE_WIDTH, Tile, encode_bundle
+from supportaccess.store.keys import Keys
+from supportaccess.store.proofs import MAY_SEE_HEAD, SignedHead
+from supportaccess.store.signing import key_of
+from supportaccess.store.sql.checkpoints import sign_log, stored_note
+from supportaccess.store.sql.engine import Engine, Session
+from supportaccess.store.sql.log import read_head
+from supportaccess.store.sql.nodes import LogNodes
+
+_ENTRIES = """
+    SELECT sequence, entry FROM audit_events
+    WHERE tenant_id = :tenant_id AND sequence >= :begin AND sequence < :end ORDER BY sequence
+"""
+_ROTATIONS = """
+    SELECT entry FROM audit_events WHERE tenant_id = :tenant_id AND activity = 'Key rotated' ORDER BY sequence
+"""
+_MOST_ROTATIONS = 1000
+
+_entries = msgspec.json.Decoder(AuditEntry)
+
+
+class SqlProofs:
+    """The proofs of the log of the caller's tenant. Without `keys` nothing is signed: what was signed is shown."""
+
+    def __init__(self, engine: Engine, caller: Caller, keys: Keys | None) -> None:
+        self._engine = engine
+        self._caller = caller
+        self._keys = keys
+
+    def head(self, earlier: int = 0) -> SignedHead:
+        """Return the signed head, what was written after the last signature included."""
+        if not self._caller.permissions & MAY_SEE_HEAD:
+            self._caller.require(Permission.READ_AUDIT)
+        if earlier < 0:
+            raise InvalidInput("a log has 0 entries or more")
+        note = self._signed()
+        with self._engine.snapshot([self._tenant]) as session:
+            if note is None:
+                head, _ = read_head(session, self._tenant)
+                return SignedHead(size=head.size, root=head.root)
+            checkpoint = read_checkpoint(note)[1]
+            proof: Sequence[bytes] = ()
+            if earlier <= checkpoint.size:
+                proof = consistency_proof(earlier, checkpoint.size, LogNodes(session, self._tenant))
+            rotations = self._rotations(session)
+        return SignedHead(
+            size=checkpoint.size,
+            root=checkpoint.root.hex(),
+            checkpoint=note.decode(),
+            consistency=tuple(b64encode(each).decode() for each in proof),
+            rotations=rotations,
+            key=self._key(),
+        )
+
+    def receipt(self, sequence: int) -> bytes:
+        """Return the receipt of an entry, in the tree that is signed now."""
+        self._caller.require(Permission.READ_AUDIT)
+        note = self._signed()
+        if note is None:
+            raise StoreRefused(
+                "nothing of this log was signed", hint="supportaccess store key makes the key that signs."
+            )
+        size = read_checkpoint(note)[1].size
+        if not 0 <= sequence < size:
+            raise NotFound(f"the audit log of tenant {self._tenant} has no entry {sequence}")
+        with self._engine.snapshot([self._tenant]) as session:
+            (entry,) = self._raw(session, sequence, sequence + 1)
+            path = inclusion_proof(sequence, size, LogNodes(session, self._tenant))
+        return Receipt(entry=entry, index=sequence, path=tuple(path), checkpoint=note).encode()
+
+    def tile(self, tile: Tile) -> bytes | None:
+        """Return the hashes of a tile."""
+        self._caller.require(Permission.READ_AUDIT)
+        with self._engine.snapshot([self._tenant]) as session:
+            if not self._has(session, tile):
+                return None
+            nodes, end = LogNodes(session, self._tenant), tile.begin + tile.width
+            return b"".join(nodes.hashes(tile.level, tile.begin, end) if tile.level else nodes.leaves(tile.begin, end))
+
+    def bundle(self, tile: Tile) -> bytes | None:
+        """Return the entries under a tile, as they are kept: what is no entry any more is an empty one."""
+        self._caller.require(Permission.READ_AUDIT)
+        with self._engine.snapshot([self._tenant]) as session:
+            if tile.level or not self._has(session, tile):
+                return None
+            return encode_bundle(self._raw(session, tile.begin, tile.begin + tile.width))
+
+    @property
+    def _tenant(self) -> str:
+        return self._caller.tenant_id
+
+    def _signed(self) -> bytes | None:
+        if self._keys is not None:
+            return sign_log(self._engine, self._keys, self._tenant)
+        with self._engine.reading([self._tenant]) as session:
+            return stored_note(session, self._tenant)
+
+    def _key(self) -> str | None:
+        if self._keys is None:
+            return None
+        return str(key_of(self._keys.signers()[-1], self._keys.origin(self._tenant)))
+
+    def _rotations(self, session: Session) -> tuple[str, ...]:
+        notes = []
+        for (data,) in session.all(_ROTATIONS, {"tenant_id": self._tenant})[:_MOST_ROTATIONS]:
+            try:
+                found = rotation_of(_entries.decode(data))
+            except (BadNote, msgspec.MsgspecError, TypeError):
+                continue  # a verification finds it
+            if found is not None:
+                notes.append(found[0].encode().decode())
+        return tuple(notes)
+
+    def _has(self, session: Session, tile: Tile) -> bool:
+        if not (0 <= tile.level < 8 and 0 <= tile.index < 2**48 and 1 <= tile.width <= TILE_WIDTH):
+            return False
+        head, _ = read_head(session, self._tenant)
+        return tile.begin + tile.width <= head.size >> (8 * tile.level)
+
+    def _raw(self, session: Session, begin: int, end: int) -> list[bytes]:
+        found: dict[int, object] = dict(session.all(_ENTRIES, {"tenant_id": self._tenant, "begin": begin, "end": end}))
+        entries = [found.get(sequence) for sequence in range(begin, end)]
+        return [each if isinstance(each, bytes) and len(each) < 2**16 else b"" for each in entries]

@@ -1,0 +1,241 @@
+"""What the audit log of a shared store proves to people who trust neither its server nor its database."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests import independent_verifier
+from tests.cli.home import TICKET
+from tests.e2e.shared_store import ADMINISTRATOR, AUDITOR, OnPostgresql, OnSqlite, Person, SharedStore
+from tests.support.people import HOME
+
+from supportaccess.domain.merkle import Frontier
+
+EVERYBODY = (*ADMINISTRATOR, *AUDITOR)
+
+
+@pytest.fixture
+def ada(shared_store: SharedStore) -> Person:
+    """Return somebody who decides and audits, in a store with a decided request."""
+    shared_store.raised(TICKET, "2603010050005678")
+    ada = shared_store.person("Ada Administrator", EVERYBODY)
+    assert ada.run("approve", TICKET, "--yes", "-q").code == 0
+    return ada
+
+
+def test_receipts_exports_and_heads_verify_offline(shared_store: SharedStore, ada: Person) -> None:
+    """What was fetched verifies with the log's key alone, when the store is gone, by two verifiers."""
+    kept = ada.run("audit", "log", "--checkpoint")
+    assert kept.code == 0, kept.err
+    (ada.folder / "kept").write_text(kept.out)
+    receipt = ada.run("audit", "receipt", TICKET)
+    assert receipt.out.startswith("c2sp.org/tlog-proof@v1\n"), receipt.err
+    (ada.folder / "r.tlog-proof").write_text(receipt.out)
+    exported = ada.run("audit", "export", "out")
+    assert exported.code == 0, exported.err
+    key = exported.err.split("Its verifier key: ")[1].strip()
+    whole = ada.run("audit", "verify", "-o", "json")
+    assert (whole.code, whole.json["entries"], whole.json["signedBy"]) == (0, 3, key), whole.err
+    shared_store.server.stop()
+
+    for what in ("r.tlog-proof", "out"):
+        verified = ada.run("audit", "verify", what, "--key", key, "--anchor", "kept", "-o", "json")
+        assert (verified.code, verified.json["findings"], verified.json["signedBy"]) == (0, [], key), verified.err
+        stranger = ada.run("audit", "verify", what, "-q", env={"SUPPORTACCESS_DATA_DIR": str(ada.folder / "empty")})
+        assert (stranger.code, "unknownKey" in stranger.err) == (9, True)
+    assert independent_verifier.verify(ada.folder / "out", key, [kept.out.encode()]) == []
+
+
+def test_an_unchanged_log_costs_no_request_and_a_grown_one_is_held_to_its_past(
+    shared_store: SharedStore, ada: Person
+) -> None:
+    """What was signed last comes with each answer; only when it is new is the head asked for."""
+    settled(shared_store, ada)
+    before = asked(shared_store)
+    assert ada.run("list", "-q").code == 0
+    assert [*before, "/v1/access-requests"] == asked(shared_store)
+    remembered = memory(ada)
+
+    assert ada.run("revoke", TICKET, "--yes", "-q").code == 0
+    settled(shared_store, ada)
+
+    assert remembered["checkpoint"].split("\n")[1] == "3"
+    assert memory(ada)["checkpoint"].split("\n")[1] == "4"
+
+
+def settled(shared_store: SharedStore, ada: Person) -> None:
+    """Read until every process of the server says what was remembered, as after a moment they all do."""
+    quiet = 0
+    while quiet < 4:
+        before = len(asked(shared_store))
+        assert ada.run("list", "-q").code == 0
+        quiet = quiet + 1 if len(asked(shared_store)) == before + 1 else 0
+
+
+def asked(shared_store: SharedStore) -> list[str]:
+    return [line["route"] for line in shared_store.server.lines if line["event"] == "request"]
+
+
+def memory(ada: Person) -> dict[str, str]:
+    (file,) = (ada.folder / "data" / "logs").glob("*.json")
+    found: dict[str, str] = json.loads(file.read_text())
+    return found
+
+
+def test_a_restored_backup_is_refused_by_the_server_and_noticed_by_everybody(
+    shared_store: SharedStore, ada: Person
+) -> None:
+    """An older copy of the database is refused until the rollback is recorded, and who saw more than it has says so."""
+    copy, restore = copied(shared_store)
+    assert ada.run("list", "-q").code == 0
+    assert ada.run("revoke", TICKET, "--yes", "-q").code == 0
+    checkpoint = ada.run("audit", "log", "--checkpoint").out
+    assert ada.run("list", "-q").code == 0
+    shared_store.server.stop()
+    restore()
+
+    config = str(shared_store.folder / "server.toml")
+    environment = shared_store.database.environment
+    refused = ada.run("serve", "--config", config, env=environment)
+    assert (refused.code, "went back: it has 3 entries, and 4 were signed" in refused.err) == (9, True), refused.err
+
+    recorded = ada.run("store", "rollback", "--reason", "the disk failed", "--yes", "--config", config, env=environment)
+    assert recorded.code == 0, recorded.err
+    with shared_store.running(port=shared_store.server.address[1]):
+        noticed = ada.run("list", "-o", "ids")
+        assert noticed.code == 9
+        assert "forked" in noticed.err or "went back" in noticed.err
+        evidence = next((ada.folder / "data" / "logs").glob("*.evidence"))
+        assert str(evidence) in noticed.err
+        assert json.loads(evidence.read_text())["remembered"]["checkpoint"] == checkpoint
+        assert ada.run("approve", "2603010050005678", "--yes").code == 9
+        assert ada.run("show", "2603010050005678", "-o", "json").code == 9
+
+        assert ada.run("audit", "forget", "--yes").code == 0
+        log = ada.run("audit", "log", "-o", "json")
+        assert (log.code, log.json[0]["activity"], log.json[0]["reason"]) == (0, "Rollback recorded", "the disk failed")
+        assert log.json[0]["details"]["signedSize"] == 4
+        assert "pending" in ada.run("show", "2603010050005678", "-o", "json").out
+    assert copy.exists() or isinstance(shared_store.database, OnPostgresql)
+
+
+def test_a_rewritten_log_is_noticed_by_who_saw_it_before(shared_store: SharedStore, ada: Person) -> None:
+    """A server with another history, and its own key to sign it, cannot show it to who remembers."""
+    assert ada.run("list", "-q").code == 0
+    remembered = memory(ada)["checkpoint"]
+    shared_store.server.stop()
+    rewrite(shared_store)
+    shutil.rmtree(keys(shared_store) / "heads")
+
+    with shared_store.running(port=shared_store.server.address[1]):
+        noticed = ada.run("list", "-o", "ids")
+        assert noticed.code == 9, noticed.err
+        assert "forked" in noticed.err or "no head that can be believed" in noticed.err
+        verified = ada.run("audit", "verify", "-o", "json")
+        assert verified.code == 9
+        assert "forked" in {finding["verdict"] for finding in verified.json["findings"]}
+    assert memory(ada)["checkpoint"] == remembered
+
+
+def test_the_key_is_for_the_server_alone_and_in_no_backup(shared_store: SharedStore, ada: Person) -> None:
+    """The key file is 0600 and beside the database, not in it; another key is not made where logs were signed."""
+    assert ada.run("audit", "log", "--checkpoint").code == 0
+    key = keys(shared_store) / "signing.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    secret = key.read_bytes().strip()[-44:]
+    if isinstance(shared_store.database, OnSqlite):
+        assert secret not in (shared_store.folder / "store.db").read_bytes()
+    shared_store.server.stop()
+    key.rename(shared_store.folder / "elsewhere")
+    shutil.rmtree(keys(shared_store) / "heads")
+
+    with shared_store.running(port=shared_store.server.address[1]):
+        answer = ada.run("audit", "log", "--checkpoint")
+        assert answer.code == 1, answer.out
+
+
+def keys(shared_store: SharedStore) -> Path:
+    return shared_store.folder / "keys"
+
+
+def copied(shared_store: SharedStore) -> tuple[Path, Callable[[], None]]:
+    """Take a copy of the database, and return what puts it back."""
+    copy = shared_store.folder / "copy"
+    database = shared_store.database
+    if isinstance(database, OnSqlite):
+        file = shared_store.folder / "store.db"
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+
+        def put_back() -> None:
+            for suffix in ("", "-wal", "-shm"):
+                file.with_name(file.name + suffix).unlink(missing_ok=True)
+            shutil.copy(copy, file)
+            file.chmod(0o600)
+
+        return copy, put_back
+    assert isinstance(database, OnPostgresql)
+    cluster, name = database.cluster, database.name
+    tables = ["access_requests", "support_requests", "idempotency"]
+    tables += ["audit_events", "audit_log_heads", "audit_checkpoints"]
+    conninfo = cluster.conninfo(name, options="-c session_replication_role=replica")
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for table in tables:
+            connection.execute(f"CREATE TABLE copy_of_{table} AS TABLE {table}".encode())
+
+    def restore() -> None:
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            for table in tables:
+                connection.execute(f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM copy_of_{table}".encode())
+
+    return copy, restore
+
+
+def rewrite(shared_store: SharedStore) -> None:
+    """Drop the last entry of the log, with everything that tells of it, as whoever has the database can."""
+    database = shared_store.database
+    if isinstance(database, OnSqlite):
+        with closing(sqlite3.connect(shared_store.folder / "store.db", isolation_level=None)) as connection:
+            connection.execute("DROP TRIGGER audit_events_are_not_changed")
+            connection.execute("DROP TRIGGER audit_events_are_not_deleted")
+            _rewrite(lambda statement, *values: connection.execute(statement, values).fetchall())
+        return
+    assert isinstance(database, OnPostgresql)
+    conninfo = database.cluster.conninfo(database.name, options="-c session_replication_role=replica")
+    with psycopg.connect(conninfo, autocommit=True) as bare:
+
+        def run(statement: str, *values: object) -> list[tuple[object, ...]]:
+            cursor = bare.execute(statement.replace("?", "%s").encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+        _rewrite(run)
+
+
+def _rewrite(run: Callable[..., list[tuple[object, ...]]]) -> None:
+    from supportaccess.domain.merkle import leaf_hash
+
+    rows = run("SELECT sequence, entry FROM audit_events WHERE tenant_id = ? ORDER BY sequence", HOME)
+    frontier = Frontier()
+    for sequence, entry in rows:
+        assert isinstance(entry, bytes)
+        data = entry.replace(b"Ada", b"Eve").replace(b"Erin", b"Evan").replace(b"Provider", b"Prowlers")
+        frontier.append(leaf_hash(data))
+        run(
+            "UPDATE audit_events SET entry = ?, leaf_hash = ? WHERE tenant_id = ? AND sequence = ?",
+            data,
+            leaf_hash(data),
+            HOME,
+            sequence,
+        )
+    run(
+        "UPDATE audit_log_heads SET root = ?, frontier = ? WHERE tenant_id = ?",
+        frontier.root(),
+        frontier.to_bytes(),
+        HOME,
+    )
+    run("DELETE FROM audit_checkpoints WHERE tenant_id = ?", HOME)
