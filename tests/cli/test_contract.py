@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from supportaccess.cli.commands.lint import FINDINGS
+from supportaccess.cli.commands.report import REPORTED
 from supportaccess.cli.commands.who import DECIDERS
 from supportaccess.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
 from supportaccess.cli.output.fields import ACCESS_REQUESTS, AUDIT_ENTRIES, Layout, names_of
@@ -18,6 +19,7 @@ from supportaccess.domain.errors import SupportAccessError
 from supportaccess.domain.events import Event, What
 from supportaccess.domain.findings import LintFinding
 from supportaccess.domain.records import AccessRequest, Struct
+from supportaccess.domain.report import Report
 from supportaccess.domain.who import Decider
 from supportaccess.network.trust import VARIABLES
 
@@ -83,6 +85,15 @@ def test_fields_of_an_event() -> None:
     assert set(What) <= set(re.findall(r"`(\w+)`", section.rpartition("|")[2]))
 
 
+def test_fields_of_a_report() -> None:
+    """The page has every field of a report, in its order, and names the members of its numbers."""
+    told = table("Fields of a report")
+    assert list(told) == [name for name in names_of(Report) if "." not in name]
+    for name in names_of(Report):
+        field, _, member = name.partition(".")
+        assert f"`{member or field}`" in (told[field][0] if member else f"`{field}`"), name
+
+
 def test_error_codes() -> None:
     """The page has the code of every error with its exit code, and no other."""
     told = {code: int(cells[-1]) for code, cells in table("Error codes").items()}
@@ -109,8 +120,9 @@ def test_environment_variables() -> None:
         ("Those of `audit log`:", AUDIT_ENTRIES),
         ("Those of `audit lint`:", FINDINGS),
         ("Those of `audit who`:", DECIDERS),
+        ("Those of `audit report`:", REPORTED),
     ],
-    ids=["list", "audit log", "audit lint", "audit who"],
+    ids=["list", "audit log", "audit lint", "audit who", "audit report"],
 )
 def test_columns(before: str, layout: Layout) -> None:
     """The page has the columns of TSV and CSV in their order."""

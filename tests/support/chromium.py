@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 _CHROMIUM, _DRIVER = "chromium", "chromedriver"
-_FLAGS = (
+FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps",
 )  # fmt: skip
@@ -123,7 +123,7 @@ def running(folder: Path, certificate: Path) -> Iterator[Browser]:
 
     options = ChromeOptions()
     options.binary_location = str(chromium)
-    for flag in (*_FLAGS, f"--user-data-dir={folder / 'profile'}", _trusting(certificate)):
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}", _trusting(certificate)):
         options.add_argument(flag)
     # With the path of a driver selenium looks for none itself.
     with Chrome(options=options, service=ChromeService(str(driver))) as chrome:

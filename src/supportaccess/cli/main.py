@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "receipt": _lazy("Write the proof that a decision is in the log.", "proofs", "receipt"),
             "export": _lazy("Write the whole log as files that anybody can verify.", "proofs", "export_log"),
             "forget": _lazy("Forget what was seen of a log, after a rollback.", "proofs", "forget"),
+            "report": _lazy("Report a period: one page for an auditor, JSON or CSV.", "report", "report"),
         },
         _REST,
         (

@@ -1,0 +1,1 @@
+"""The report of a period: gathered from a store, and written as a page."""
