@@ -133,14 +133,14 @@ def test_several_tenants_on_several_stores(remote: Home, server: Server) -> None
 
 
 def test_an_approval_needs_both_tenants_on_one_store(remote: Home, server: Server) -> None:
-    """A profile of the resource tenant with another store is no proof; what to set is told, with the endpoint."""
+    """A profile of the resource tenant with another store is no proof; the login to run is told, with the endpoint."""
     remote.add_tenant(RESOURCE, "fabrikam")
     record = remote.crossing(RESOURCE)
     server.will(page([record]))
     refused = run(remote, "approve", record.id, "--yes")
 
     assert refused.code == 4
-    assert f"supportaccess tenant set {RESOURCE} --endpoint {server.url}" in refused.err
+    assert f"supportaccess login --tenant {RESOURCE} --endpoint {server.url}" in refused.err
 
 
 def test_the_embedded_store_says_what_is_not_in_it(remote: Home, server: Server) -> None:

@@ -144,8 +144,8 @@ def _check_approval(context: Context, tenant: str | None, record: AccessRequest,
         try:
             check_proven(record.resource_tenant_id, context.tenants_on(profile.store))
         except ProofRequired as error:
-            if profile.is_remote and error.hint:
-                error.hint += f" --endpoint {profile.store}"
+            if profile.is_remote:
+                error.hint = f"supportaccess login --tenant {record.resource_tenant_id} --endpoint {profile.store}"
             raise
 
 
