@@ -11,6 +11,7 @@ from tests.cli.home import Home
 from tests.cli.terminal import PATIENCE, Terminal
 from tests.signin.test_access_tokens import token
 from tests.store.http.scripted import answer, certified, serving
+from tests.support.kept import sign_in
 from tests.support.people import HOME
 
 # Writes down at the end what was loaded.
@@ -101,6 +102,20 @@ def test_a_list_over_http_loads_no_store_and_asks_once(home: Home, tmp_path: Pat
     assert _among(loaded, [*embedded, *needless, *_ONLY_FOR_CHANGES]) == []
     assert "urllib3" in loaded
     assert _among(loaded, [_COMMANDS]) == [_COMMANDS, f"{_COMMANDS}.list"]
+
+
+def test_a_list_with_a_kept_token_loads_nothing_that_signs_in(home: Home, tmp_path: Path) -> None:
+    """A good token of the cache is read without MSAL, and neither endpoint nor authority is asked how to sign in."""
+    certificate = certified(tmp_path)
+    with serving(certificate.files) as server:
+        sign_in(home, server.url)
+        server.will(answer(200, msgspec.json.encode({"value": home.raised("1", "2")})))
+        loaded = _run(home, _PROGRAM, "list", "-o", "json", more={"SSL_CERT_FILE": str(certificate.authority)})
+
+        assert [asked.path.partition("?")[0] for asked in server.asked] == ["/v1/access-requests"]
+        assert server.asked[0].headers["Authorization"] == "Bearer kept.in.cache"
+    needless = ("msal", "msal_extensions", "requests", "cryptography", "jwt", "filelock", "tomlkit", "truststore")
+    assert _among(loaded, [*needless, "supportaccess.signin.renewal", "supportaccess.signin.http"]) == []
 
 
 def test_a_list_on_a_terminal_loads_rich_and_no_more_of_it_than_tables(home: Home) -> None:
