@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from supportaccess.domain.times import system_clock
 from supportaccess.server import logs
@@ -18,9 +19,15 @@ from supportaccess.server.settings import ServerSettings
 from supportaccess.server.signing import sign_for_ever
 from supportaccess.server.sweeping import sweep_for_ever
 
+if TYPE_CHECKING:
+    from supportaccess.server.webhooks.delivering import Deliverer
+
+_SECONDS_TO_END = 5.0
+"""How long a message under way is waited for at the end; it is posted again by the next process."""
+
 
 class Application:
-    """An ASGI application. Its lifespan runs the sweep and the signing, and gives the database back at the end."""
+    """An ASGI application. Its lifespan runs sweep, signing and webhooks, and gives the database back at the end."""
 
     def __init__(self, settings: ServerSettings, table: Path | None) -> None:
         metrics = Metrics()
@@ -35,6 +42,7 @@ class Application:
         )
         self._routes = build(self._services)
         self._tasks: list[asyncio.Task[None]] = []
+        self._deliverers: Sequence[Deliverer] = ()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request, or the process's lifespan."""
@@ -58,10 +66,19 @@ class Application:
         self._tasks.append(asyncio.create_task(sweeping))
         if services.keys is not None:
             self._tasks.append(asyncio.create_task(sign_for_ever(services.database, services.keys)))
+        if services.settings.webhooks:
+            from supportaccess.server.webhooks.delivering import deliverers
+
+            self._deliverers = deliverers(services.settings, services.clock, services.metrics)
+        for deliverer in self._deliverers:
+            deliverer.start()
 
     async def _stop(self) -> None:
         for task in self._tasks:
             task.cancel()
+        for deliverer in self._deliverers:
+            deliverer.ask_to_stop()
+        await asyncio.gather(*(asyncio.to_thread(each.wait, _SECONDS_TO_END) for each in self._deliverers))
         await self._close_database()
         self._services.limits.close()
 

@@ -44,6 +44,10 @@ def problems(settings: ServerSettings, clock: Clock = system_clock) -> Iterator[
             check()
         except SupportAccessError as error:
             yield error
+    if settings.webhooks:
+        from supportaccess.server.webhooks import checking
+
+        yield from checking.problems(settings)
     yield from _key_sets(settings)
 
 
@@ -90,9 +94,18 @@ def description(settings: ServerSettings, clock: Clock = system_clock) -> list[t
             f"a minute {limits.requests_per_address} requests of an address, {limits.requests_per_caller} of a caller, "
             f"{limits.refused_tokens_per_address} refused tokens of an address",
         ),
+        *_webhooks(settings),
         ("Sweep", f"every {settings.sweep_seconds:g} seconds, in one process at a time"),
         ("Stop", f"waits up to {limits.stop_seconds:g} seconds for what is under way"),
     ]
+
+
+def _webhooks(settings: ServerSettings) -> list[tuple[str, str]]:
+    if not settings.webhooks:
+        return [("Webhooks", "none: nothing is posted anywhere")]
+    from supportaccess.server.webhooks.checking import in_words
+
+    return [("Webhook", in_words(webhook)) for webhook in settings.webhooks]
 
 
 def store_in_words(settings: DatabaseSettings) -> str:

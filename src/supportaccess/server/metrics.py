@@ -40,6 +40,17 @@ class Metrics:
         self._swept = Counter("supportaccess_swept", "Requests whose limit or deadline was written down.", registry=own)
         self._sweeps = Counter("supportaccess_sweeps", "Sweeps, by what became of them.", ["outcome"], registry=own)
 
+        self._webhooks = Counter(
+            "supportaccess_webhook_messages",
+            "Messages to webhooks, by what became of them.",
+            ["webhook", "outcome"],
+            registry=own,
+        )
+
+    def webhook(self, name: str, outcome: str) -> None:
+        """Count a message to a webhook: `done`, `failed`, `tooOld`; `disabled` is a webhook that gets no more."""
+        self._webhooks.labels(name, outcome).inc()
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer. The route is its template (`/v1/access-requests/{id}`), or `unmatched`."""
         method = method if method in _METHODS else "other"

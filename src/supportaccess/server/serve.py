@@ -34,6 +34,7 @@ from supportaccess.server.limits import make_table
 from supportaccess.server.metrics import FOLDER_VARIABLE
 from supportaccess.server.settings import ListenSettings, ServerSettings
 from supportaccess.server.timeouts import LimitedConfig
+from supportaccess.store.sql.outbox import enable_again
 
 with suppress(ImportError):  # on Windows
     from fcntl import LOCK_SH, flock
@@ -56,7 +57,7 @@ def serve(settings: ServerSettings) -> None:
     logging.config.dictConfig(logs.configuration(settings.log_level))
     checks.refuse_unusable(settings)
     try:
-        open_engine(settings.database).close()
+        _open_once(settings)
     except StoreUnavailable as error:
         logs.event("databaseUnavailable", level=logging.WARNING, message=error.message)
     _tell_term(settings.listen)
@@ -68,6 +69,16 @@ def serve(settings: ServerSettings) -> None:
         else:
             _run_workers(settings, config, listener, folder)
     logs.event("stopped")
+
+
+def _open_once(settings: ServerSettings) -> None:
+    """See whether the database can be used; webhooks that were disabled try again from now on."""
+    engine = open_engine(settings.database)
+    try:
+        if settings.webhooks:
+            enable_again(engine, settings.identity.tenants)
+    finally:
+        engine.close()
 
 
 def _config(settings: ServerSettings, folder: Path) -> LimitedConfig:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from supportaccess.domain.events import What
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
@@ -104,6 +106,26 @@ class LimitSettings(Table, frozen=True, kw_only=True):
     connections: Positive = 1000
 
 
+class WebhookSettings(Table, frozen=True, kw_only=True):
+    """Where events are posted. `name` stands in logs and metrics, and its place in the log is kept under it.
+
+    Its secret stands in a file or in a variable that is named. Without `tenants` or `events` it is for all of them.
+    `allowed_networks` are those that are not public and that it may be in.
+    """
+
+    name: str
+    url: str
+    secret_file: Path | None = None
+    secret_variable: str | None = None
+    group_may_read_secret: bool = False
+    tenants: tuple[str, ...] = ()
+    events: tuple[What, ...] = ()
+    ahead_seconds: Annotated[int, msgspec.Meta(ge=0, le=365 * 86400)] = 3600
+    allowed_networks: tuple[str, ...] = ()
+    ca_file: Path | None = None
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 15
+
+
 class ServerSettings(Table, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -111,5 +133,6 @@ class ServerSettings(Table, frozen=True, kw_only=True):
     database: DatabaseSettings
     listen: ListenSettings = ListenSettings()
     limits: LimitSettings = LimitSettings()
+    webhooks: Annotated[tuple[WebhookSettings, ...], msgspec.Meta(max_length=20)] = ()
     sweep_seconds: Seconds = 60
     log_level: LogLevel = LogLevel.INFO

@@ -25,6 +25,7 @@ from supportaccess.server.settings import (
     PermissionsFrom,
     ServerSettings,
     Table,
+    WebhookSettings,
 )
 
 CONFIG_VARIABLE = "SUPPORTACCESS_SERVER_CONFIG"
@@ -99,11 +100,13 @@ def read_settings(path: Path | None, environment: Mapping[str, str] = os.environ
     path = path or (Path(named) if named else None)
     given = _Given(path, environment)
     settings = given.settings()
+    identity = _identity(given, settings.identity)
     return replace(
         settings,
-        identity=_identity(given, settings.identity),
+        identity=identity,
         listen=_listen(given, settings.listen),
         database=_database(given, settings),
+        webhooks=_webhooks(given, settings, identity.tenants),
     )
 
 
@@ -183,6 +186,9 @@ class _Given:
                 self._unknown(name, list(fields), above)
             if isinstance(value, dict) and isinstance(fields[name], type) and issubclass(fields[name], Table):
                 self._refuse_unknown(value, fields[name], f"{name}.")
+            for each in value if name == "webhooks" and isinstance(value, list) else ():
+                if isinstance(each, dict):
+                    self._refuse_unknown(each, WebhookSettings, f"{name}.")
 
     def _unknown(self, name: str, known: list[str], above: str) -> NoReturn:
         close = get_close_matches(name, known, n=1, cutoff=0.5)
@@ -332,6 +338,14 @@ def _database(given: _Given, settings: ServerSettings) -> DatabaseSettings:
     if keys is None:
         keys = database.sqlite.parent / "keys" if database.sqlite is not None else given.folder / "keys"
     return replace(database, signing_keys=keys)
+
+
+def _webhooks(given: _Given, settings: ServerSettings, tenants: tuple[str, ...]) -> tuple[WebhookSettings, ...]:
+    if not settings.webhooks:
+        return ()
+    from supportaccess.server.webhooks.checking import checked
+
+    return checked(settings.webhooks, tenants, given.refuse)
 
 
 def _refuse_password(given: _Given, conninfo: str) -> None:

@@ -25,6 +25,7 @@ RIGHTS: dict[LiteralString, frozenset[LiteralString]] = {
     "idempotency": frozenset({"SELECT", "INSERT", "DELETE"}),
     "source_events": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "source_event_keys": frozenset({"SELECT", "INSERT"}),
+    "webhook_cursors": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "schema_version": frozenset({"SELECT"}),
 }
 """What the server's role may do with each table, and nothing beyond."""

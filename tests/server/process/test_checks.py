@@ -53,6 +53,7 @@ def test_everything_is_right(tmp_path: Path, issuer: Issuer) -> None:
         Permissions  from the app roles of the registration (claim roles)
         Decisions    by people only
         Limits       a minute 1200 requests of an address, 600 of a caller, 60 refused tokens of an address
+        Webhooks     none: nothing is posted anywhere
         Sweep        every 60 seconds, in one process at a time
         Stop         waits up to 30 seconds for what is under way
         """)

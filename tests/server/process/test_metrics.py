@@ -17,6 +17,7 @@ def test_what_was_counted_is_on_the_page() -> None:
     metrics.limited("address")
     metrics.database(3, 2)
     metrics.swept("done", 5)
+    metrics.webhook("siem", "done")
 
     assert {
         'supportaccess_requests_total{method="GET",route="/v1/me",status="200"} 1.0',
@@ -29,6 +30,7 @@ def test_what_was_counted_is_on_the_page() -> None:
         "supportaccess_database_waiting 2.0",
         "supportaccess_swept_total 5.0",
         'supportaccess_sweeps_total{outcome="done"} 1.0',
+        'supportaccess_webhook_messages_total{outcome="done",webhook="siem"} 1.0',
     } <= set(page(metrics))
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from supportaccess.domain.errors import InvalidInput, StoreRefused, SupportAccessError
-from supportaccess.server.settings import PermissionsFrom, ServerSettings, Table
+from supportaccess.server.settings import PermissionsFrom, ServerSettings, Table, WebhookSettings
 from supportaccess.server.settings_file import CONFIG_VARIABLE, DATABASE_VARIABLE, EXAMPLE, VARIABLES, read_settings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "operate" / "settings.md").read_text()
@@ -211,6 +211,8 @@ def keys(kind: type[Table], above: str = "") -> Iterator[str]:
     for field in msgspec.structs.fields(kind):
         if isinstance(field.type, type) and issubclass(field.type, Table):
             yield from keys(field.type, f"{field.name}.")
+        elif field.name == "webhooks":
+            yield from keys(WebhookSettings, "webhooks.")
         else:
             yield f"{above}{field.name}"
 
@@ -220,7 +222,8 @@ def default_of(key: str) -> str:
     kind: type[Table] = ServerSettings
     *tables, name = key.split(".")
     for table in tables:
-        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == table)
+        types = {each.name: each.type for each in msgspec.structs.fields(kind)} | {"webhooks": WebhookSettings}
+        kind = types[table]
     field = next(field for field in msgspec.structs.fields(kind) if field.name == name)
     if field.default is msgspec.NODEFAULT:
         return "required"

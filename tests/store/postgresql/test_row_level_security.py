@@ -13,6 +13,7 @@ from tests.support.worlds import SqlWorld
 from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.sql.engine import EVERY_TENANT, Raced, Statement
+from supportaccess.store.sql.outbox import Outbox
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -31,6 +32,7 @@ def full(world: SqlWorld) -> SqlWorld:
                 "INSERT INTO audit_checkpoints VALUES (:tenant_id, 1, '')",
             ):
                 session.run(statement, {"tenant_id": tenant_id})
+    Outbox(world.engine, "siem", "target").begin([HOME, RESOURCE, FOREIGN], world.clock())
     return world
 
 

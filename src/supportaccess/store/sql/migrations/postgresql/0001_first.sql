@@ -102,6 +102,20 @@ CREATE TABLE source_event_keys (
     PRIMARY KEY (tenant_id, key, source, event_id)
 );
 
+-- How far each webhook is in each tenant's log, which is its outbox; and up to when deadlines and limits were announced.
+CREATE TABLE webhook_cursors (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    webhook TEXT COLLATE "C" NOT NULL,
+    target TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    announced_until BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    failing_since BIGINT,
+    next_attempt_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    PRIMARY KEY (tenant_id, webhook)
+);
+
 -- The second wall: a session sees and writes the rows of the tenants that it was opened for, whatever a statement says
 -- (docs/decisions/0009-row-level-security-by-tenants.md). The sub-select is evaluated once a statement, not once a row.
 DO $$
@@ -110,7 +124,7 @@ DECLARE
 BEGIN
     FOREACH name IN ARRAY ARRAY[
         'access_requests', 'support_requests', 'audit_events', 'audit_log_heads', 'idempotency', 'source_events',
-        'source_event_keys'
+        'source_event_keys', 'webhook_cursors'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);

@@ -94,3 +94,17 @@ CREATE TABLE source_event_keys (
     event_id TEXT NOT NULL,
     PRIMARY KEY (tenant_id, key, source, event_id)
 ) WITHOUT ROWID;
+
+-- How far each webhook is in each tenant's log, which is its outbox; and up to when deadlines and limits were announced.
+CREATE TABLE webhook_cursors (
+    tenant_id TEXT NOT NULL,
+    webhook TEXT NOT NULL,
+    target TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    announced_until INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    failing_since INTEGER,
+    next_attempt_at INTEGER NOT NULL,
+    disabled_at INTEGER,
+    PRIMARY KEY (tenant_id, webhook)
+) WITHOUT ROWID;

@@ -1,0 +1,1 @@
+"""Posts what happens to URLs that the operator's settings name, signed by Standard Webhooks."""
