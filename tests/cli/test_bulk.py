@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from tests.cli.home import TICKET, Home, key, now
 from tests.cli.terminal import CTRL_C
+from tests.support.people import HOME
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -78,7 +79,7 @@ def test_a_table_and_one_question(home: Home) -> None:
     """On a terminal a table shows all of them, one question is asked, and each has its result."""
     ids = [each.id for each in home.raised("1", "2", "3")]
     with home.terminal("approve", *ids, "-r", "outage") as terminal:
-        shown = terminal.wait_for("Approve these 3 requests? [y/N] ")
+        shown = terminal.wait_for(f"Approve these 3 requests in tenant contoso ({HOME})? [y/N] ")
         terminal.type("y\n")
         screen = terminal.finish()
     assert "SUPPORT REQUEST" in shown
@@ -112,7 +113,7 @@ def test_some_failed(home: Home, place: str) -> None:
     assert code == 7
     assert UNKNOWN in told
     assert f"{records['rejected'].id} is rejected" in told
-    assert "2 of 4 approved, 2 failed." in told
+    assert f"2 of 4 approved in tenant contoso ({HOME}), 2 failed." in told
     assert statuses(home, [fresh.id, records["pending"].id]) == ["approved", "approved"]
 
 
@@ -126,7 +127,7 @@ def test_safe_to_run_again(home: Home) -> None:
     assert home.log_size() == size + 2
     again = home.run(*command)
     assert again.code == 0
-    assert again.err.count("is approved already; nothing changes.") == 3
+    assert again.err.count(f"is approved already in tenant contoso ({HOME}); nothing changes.") == 3
     assert home.log_size() == size + 2
     with home.store() as store:
         assert store.verify().findings == []
@@ -190,7 +191,9 @@ def test_ctrl_c_during_the_loop(home: Home) -> None:
     assert screen.code == 130
     decided = [each for each in ids if home.get(each).status == "approved"]
     not_tried = left.partition("not tried:\n")[2].splitlines()[: len(ids) - len(decided)]
-    assert left.startswith(f"{len(decided)} approved, 0 failed, {len(ids) - len(decided)} not tried:\n")
+    assert left.startswith(
+        f"{len(decided)} approved in tenant contoso ({HOME}), 0 failed, {len(ids) - len(decided)} not tried:\n"
+    )
     assert 2 <= len(decided) < 200
     assert all(f"{each} (support request" in told for each in decided)
     assert [each.strip() for each in not_tried] == ids[len(decided) :]
@@ -202,7 +205,7 @@ def test_after_ctrl_c_the_same_command_does_the_rest(home: Home) -> None:
     """An interrupted bulk decision is completed by running it again."""
     ids = [each.id for each in home.raised(*map(str, range(100)))]
     with home.terminal("reject", *ids, "-y", "-r", "x", rows=300) as terminal:
-        terminal.wait_for("rejected.")
+        terminal.wait_for(": rejected in tenant")
         terminal.type(CTRL_C)
         assert terminal.finish().code in {0, 130}
     assert home.run("reject", *ids, "-y", "-r", "x").code == 0

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 from tests.cli.home import EXAMPLE, TICKET, Home, key, now
 from tests.cli.terminal import CTRL_C, CTRL_D
+from tests.support.people import HOME
 
 from supportaccess.domain.records import AccessRequest
 
@@ -21,10 +22,17 @@ class Decision(NamedTuple):
     after: str
 
 
-APPROVE = Decision(("approve",), "Approve this request?", "approved", "pending", "approved")
-REJECT = Decision(("reject", "--reason", "no"), "Reject this request?", "rejected", "pending", "rejected")
-REVOKE = Decision(("revoke",), "Revoke this request?", "revoked", "approved", "revoked")
-WITHDRAW = Decision(("provider", "withdraw"), "Withdraw this request?", "withdrawn", "pending", "canceled")
+CONTOSO = f"contoso ({HOME})"
+"""How the tenant is named wherever something is asked or done."""
+
+APPROVE = Decision(("approve",), f"Approve this request in tenant {CONTOSO}?", "approved", "pending", "approved")
+REJECT = Decision(
+    ("reject", "--reason", "no"), f"Reject this request in tenant {CONTOSO}?", "rejected", "pending", "rejected"
+)
+REVOKE = Decision(("revoke",), f"Revoke this request in tenant {CONTOSO}?", "revoked", "approved", "revoked")
+WITHDRAW = Decision(
+    ("provider", "withdraw"), f"Withdraw this request in tenant {CONTOSO}?", "withdrawn", "pending", "canceled"
+)
 DECISIONS = [APPROVE, REJECT, REVOKE, WITHDRAW]
 each_decision = pytest.mark.parametrize("decision", DECISIONS, ids=[each.done for each in DECISIONS])
 
@@ -47,6 +55,7 @@ def test_a_yes_decides(home: Home, decision: Decision, answer: str) -> None:
     assert TICKET in before
     assert "They say: Sign-in fails for guests" in before
     assert decision.done in after
+    assert f"in tenant {CONTOSO}." in after
     assert home.get(record.id).status == decision.after
 
 
@@ -93,6 +102,7 @@ def test_yes_decides_in_a_pipe(home: Home, decision: Decision) -> None:
     assert printed == home.run("show", record.id, "-o", "json").json
     assert printed["status"] == decision.after
     assert record.id in result.err
+    assert f"in tenant {CONTOSO}." in result.err
 
 
 @each_decision
@@ -353,6 +363,7 @@ def test_the_result_is_told_from_now(home: Home) -> None:
         screen = terminal.finish()
     assert screen.code == 0
     (row,) = (line for line in screen.lines if line.startswith(record.id[:8] + " "))
+    row = row.removesuffix("contoso").rstrip()
     assert row.split()[-1] == "now" or row.endswith("ago")
 
 
@@ -363,3 +374,24 @@ def test_the_same_decision_with_another_limit(home: Home) -> None:
     result = home.run("approve", record.id, "--for", "2h", "-y")
     assert result.code == 6
     assert "approved already, with another time limit" in result.err
+
+
+@each_decision
+def test_its_row_has_the_tenant(home: Home, decision: Decision) -> None:
+    """In columns the decided record comes with the tenant whose view it is; in JSON it is the API's record."""
+    record = waiting(home, decision)
+    result = home.run(*decision.words, record.id, "--yes")
+    assert result.out.rstrip("\n").split("\t")[-1] == HOME
+    again = home.on_terminal(*decision.words, record.id, "--yes")
+    (row,) = (line for line in again.lines if line.startswith(f"{record.id[:8]} "))
+    assert row.split()[-1] == "contoso"
+    chosen = home.run(*decision.words, record.id, "--yes", "--columns", "id,tenantId", "-o", "json")
+    assert chosen.json == [{"id": record.id, "tenantId": HOME}]
+
+
+@each_decision
+def test_a_failure_names_the_tenant(home: Home, decision: Decision) -> None:
+    """What could not be decided is told with the tenant in which it could not."""
+    result = home.run(*decision.words, "99999999", "--yes")
+    assert result.code == 5
+    assert result.err.startswith(f"Error: tenant {CONTOSO}: ")

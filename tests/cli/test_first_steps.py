@@ -139,7 +139,7 @@ MISTYPED = [
     ("list --since 2026-03-01T09:30:00", 2, "did you mean 2026-03-01T09:30:00Z?"),
     ("list --until tomorrow", 2, "RFC 3339"),
     ("list --since 2026-02-30", 2, "not a time that exists"),
-    ("list --output tabel", 2, "'table'"),
+    ("list --output tabel", 2, "did you mean table?"),
     ("list --limit none", 2, "--limit"),
     ("list --limit 0", 2, "--limit"),
     ("list --query [", 2, "--query"),

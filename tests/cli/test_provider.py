@@ -90,7 +90,7 @@ def test_close_completes_and_cancels(home: Home) -> None:
         (approved.id, "completed"),
         (pending.id, "canceled"),
     }
-    assert f"Closed support request {TICKET}; 2 access requests ended by it." in result.err
+    assert f"Closed support request {TICKET} in tenant contoso ({HOME}); 2 access requests ended by it." in result.err
     assert home.get(other.id).status == "pending"
 
 
@@ -129,3 +129,15 @@ def test_a_closed_ticket_takes_no_requests(home: Home) -> None:
     result = home.run(*RAISE)
     assert result.code == 6
     assert f"support request {TICKET} is closed" in result.err
+
+
+def test_closing_names_the_tenant(home: Home) -> None:
+    """The question on a terminal names the tenant by alias and ID, and so does what was done."""
+    home.raised()
+    screen = home.on_terminal("provider", "close", TICKET, answer="y\n")
+    assert screen.code == 0
+    assert f"Close {TICKET} in tenant contoso ({HOME})? What is open of them ends. [y/N]" in screen.words
+    assert f"Closed support request {TICKET} in tenant contoso ({HOME}); 1 access request ended by it." in screen.words
+    again = home.run("provider", "close", TICKET, "-y")
+    assert again.code == 6
+    assert f"tenant contoso ({HOME})" in again.err

@@ -103,6 +103,11 @@ class Context:
         """Return the names to show for tenants."""
         return {profile.tenant_id: profile.alias for profile in self.settings.readable_profiles() if profile.alias}
 
+    def shown(self, tenant_id: str) -> str:
+        """Return the tenant as it is shown where nothing may be mistaken: its alias, if it has one, and its ID."""
+        known = (profile.shown for profile in self.settings.readable_profiles() if profile.tenant_id == tenant_id)
+        return next(known, tenant_id)
+
     def tenant_id(self, name: str, *, by: str) -> str:
         """Return the ID of a tenant by its ID, with a profile or without one, or by its alias.
 

@@ -9,24 +9,27 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from types import FrameType
 from typing import NamedTuple
 
 from supportaccess.cli.asking import check_can_ask, confirmed
 from supportaccess.cli.context import Context
-from supportaccess.cli.exit_codes import ExitCode, exit_code_of
+from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.ids import expand, resolve
+from supportaccess.cli.outcome import Outcome, decided_printer, print_decided
 from supportaccess.cli.output.ages import duration, local_time
 from supportaccess.cli.output.colour import Colour
-from supportaccess.cli.output.fields import ACCESS_REQUESTS
+from supportaccess.cli.output.fields import ACCESS_REQUESTS_OF_TENANTS
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.printer import Printer
 from supportaccess.cli.output.text import counted
 from supportaccess.domain.errors import Conflict, DecidedElsewhere, InvalidInput, SupportAccessError
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Side, Source, Status
+from supportaccess.settings.profiles import Profile
 from supportaccess.store.protocol import RequestStore
 
 _MOST_EFFECTS = 5
@@ -69,25 +72,10 @@ class Options(NamedTuple):
     query: str | None
 
 
-@dataclass
-class _Outcome:
-    """How the IDs fared."""
-
-    decided: list[AccessRequest] = field(default_factory=list)
-    failed: list[ExitCode] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-
-    def exit_code(self, asked: int) -> ExitCode:
-        if self.left:
-            return ExitCode.INTERRUPTED
-        if not self.failed:
-            return ExitCode.DONE
-        return self.failed[0] if asked == 1 else ExitCode.SOME_FAILED
-
-
 def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
     """Decide the requests that the options name, and return the exit code."""
-    context.printer(ACCESS_REQUESTS, output=options.output, columns=options.columns, query=options.query)
+    new_printer = partial(decided_printer, context, output=options.output, columns=options.columns, query=options.query)
+    new_printer()  # what is wrong with the options is refused before anything is asked
     if not options.dry_run and "-" in options.ids:
         check_can_ask(context, yes=options.yes, ids=options.ids)
     ids = expand(options.ids, context.streams)
@@ -95,22 +83,24 @@ def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
         raise InvalidInput(
             f"to {verb.infinitive} {len(ids)} requests a reason is required", hint="Give it with --reason TEXT."
         )
-    store = context.store_to_change(options.tenant, dry_run=options.dry_run)
-    outcome = _Outcome()
+    profile = context.settings.chosen(options.tenant)
+    store = context.store_of_to_change(profile, dry_run=options.dry_run)
+    outcome = Outcome(profile.shown)
     waiting = _read(context, store, verb, ids, outcome)
     if waiting and not options.dry_run:
         check_can_ask(context, yes=options.yes)
-    if waiting and not _agreed(context, store, verb, waiting, options):
+    if waiting and not _agreed(context, verb, waiting, options, profile):
         return ExitCode.FAILED
     if not options.dry_run:
         _do(context, store, verb, waiting, outcome)
     # Made anew: the question may have stood for long, and ages are told from now.
-    printer = context.printer(ACCESS_REQUESTS, output=options.output, columns=options.columns, query=options.query)
-    printer.print_all(outcome.decided + (waiting if options.dry_run else []))
+    print_decided(new_printer(), outcome.decided + (waiting if options.dry_run else []), store.tenant_id)
     if options.dry_run:
         context.streams.note("Nothing was changed: this is a dry run.")
     else:
-        _sum_up(context, verb, outcome, len(ids))
+        outcome.sum_up(context, verb.participle, len(ids))
+        if outcome.decided and verb.afterword:
+            context.streams.note(verb.afterword, colour=Colour.DIM)
     return outcome.exit_code(len(ids))
 
 
@@ -135,7 +125,7 @@ def mirror_hint(record: AccessRequest, infinitive: str) -> str:
 
 
 def _read(
-    context: Context, store: RequestStore, verb: Verb, ids: Sequence[str], outcome: _Outcome
+    context: Context, store: RequestStore, verb: Verb, ids: Sequence[str], outcome: Outcome
 ) -> list[AccessRequest]:
     """Return the records that are to be decided; say of the others why not."""
     waiting: dict[str, AccessRequest] = {}
@@ -145,7 +135,9 @@ def _read(
             if record.source is not Source.STORE:
                 raise _decided_elsewhere(record, verb)
             if record.status is verb.end and verb.stands(record):
-                context.streams.note(f"{record.id} is {record.status} already; nothing changes.")
+                context.streams.note(
+                    f"{record.id} is {record.status} already in tenant {outcome.tenant}; nothing changes."
+                )
                 outcome.decided.append(record)
             elif record.status is not verb.start:
                 raise _conflict(record, verb)
@@ -153,7 +145,7 @@ def _read(
                 verb.check(record)
                 waiting.setdefault(record.id, record)
         except SupportAccessError as error:
-            _failed(context, text, error, outcome)
+            outcome.fail(context, text, error)
     return list(waiting.values())
 
 
@@ -184,15 +176,11 @@ def _conflict(record: AccessRequest, verb: Verb) -> Conflict:
     )
 
 
-def _agreed(
-    context: Context, store: RequestStore, verb: Verb, waiting: Sequence[AccessRequest], options: Options
-) -> bool:
+def _agreed(context: Context, verb: Verb, waiting: Sequence[AccessRequest], options: Options, profile: Profile) -> bool:
     """Show what will happen, and ask unless that was settled. Only a yes is one."""
     streams = context.streams
-    alias = context.aliases().get(store.tenant_id)
-    tenant = f"{alias} ({store.tenant_id})" if alias else store.tenant_id
     asks = not (options.yes or options.dry_run)
-    streams.note(f"Tenant {tenant}", colour=Colour.BOLD)
+    streams.note(f"Tenant {profile.shown}", colour=Colour.BOLD)
     if options.dry_run or asks:
         if len(waiting) == 1:
             streams.note(f"{_named(waiting[0])}: {verb.effect(waiting[0])}")
@@ -200,19 +188,19 @@ def _agreed(
                 streams.note(f"  They say: {waiting[0].reason}")
         else:
             if asks:
-                _preview(context, waiting)
+                _preview(context, waiting, profile.tenant_id)
             _tell_effects(context, verb, waiting)
     if not asks:
         return True
     count = "this request" if len(waiting) == 1 else f"these {len(waiting)} requests"
-    return confirmed(context, f"{verb.infinitive.capitalize()} {count}?")
+    return confirmed(context, f"{verb.infinitive.capitalize()} {count} in tenant {profile.shown}?")
 
 
-def _preview(context: Context, waiting: Sequence[AccessRequest]) -> None:
+def _preview(context: Context, waiting: Sequence[AccessRequest], tenant_id: str) -> None:
     """Print a table of what is to be decided where the person looks: beside the question."""
-    Printer(
-        context.streams.beside(), ACCESS_REQUESTS, now=context.clock(), output=Format.TABLE, aliases=context.aliases()
-    ).print_all(waiting)
+    streams, now = context.streams.beside(), context.clock()
+    printer = Printer(streams, ACCESS_REQUESTS_OF_TENANTS, now=now, output=Format.TABLE, aliases=context.aliases())
+    print_decided(printer, waiting, tenant_id)
 
 
 def _tell_effects(context: Context, verb: Verb, waiting: Sequence[AccessRequest]) -> None:
@@ -224,7 +212,7 @@ def _tell_effects(context: Context, verb: Verb, waiting: Sequence[AccessRequest]
         context.streams.note("And so on for the others.")
 
 
-def _do(context: Context, store: RequestStore, verb: Verb, waiting: Sequence[AccessRequest], outcome: _Outcome) -> None:
+def _do(context: Context, store: RequestStore, verb: Verb, waiting: Sequence[AccessRequest], outcome: Outcome) -> None:
     """Decide one after another. Ctrl-C lets the one under way finish and leaves the rest."""
     with _interruptible() as interrupted:
         for position, record in enumerate(waiting):
@@ -234,10 +222,11 @@ def _do(context: Context, store: RequestStore, verb: Verb, waiting: Sequence[Acc
             try:
                 decided = verb.act(store, record, str(uuid.uuid4()))
             except SupportAccessError as error:
-                _failed(context, record.id, error, outcome)
+                outcome.fail(context, record.id, error)
             else:
                 outcome.decided.append(decided)
-                context.streams.note(f"{_named(decided)}: {verb.participle}{_until(decided)}.", colour=Colour.GREEN)
+                done = f"{verb.participle}{_until(decided)} in tenant {outcome.tenant}"
+                context.streams.note(f"{_named(decided)}: {done}.", colour=Colour.GREEN)
 
 
 @contextmanager
@@ -255,23 +244,6 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _failed(context: Context, name: str, error: SupportAccessError, outcome: _Outcome) -> None:
-    outcome.failed.append(exit_code_of(error))
-    context.streams.tell(error, about=name)
-
-
-def _sum_up(context: Context, verb: Verb, outcome: _Outcome, asked: int) -> None:
-    if outcome.left:
-        context.streams.error(
-            f"Interrupted: {len(outcome.decided)} {verb.participle}, {len(outcome.failed)} failed, "
-            f"{len(outcome.left)} not tried:\n" + "\n".join(f"  {each}" for each in outcome.left)
-        )
-    elif outcome.failed and asked > 1:
-        context.streams.error(f"{len(outcome.decided)} of {asked} {verb.participle}, {len(outcome.failed)} failed.")
-    if outcome.decided and verb.afterword:
-        context.streams.note(verb.afterword, colour=Colour.DIM)
-
-
 def _named(record: AccessRequest) -> str:
     return f"{record.id} (support request {record.support_request_id or 'unknown'})"
 
@@ -282,7 +254,7 @@ def _until(record: AccessRequest) -> str:
     return ""
 
 
-def approving(record: AccessRequest, limit: Limit, now: datetime) -> str:
+def approving(context: Context, record: AccessRequest, limit: Limit, now: datetime) -> str:
     """Say what an approval will do."""
     who = record.engineer.display_name if record.engineer and record.engineer.display_name else "the engineer"
     seconds = limit.seconds if limit.until is None else int((limit.until - now).total_seconds())
@@ -290,4 +262,5 @@ def approving(record: AccessRequest, limit: Limit, now: datetime) -> str:
         seconds = record.requested_seconds
     length = "until the support request is closed" if seconds is None else f"for {duration(seconds)}"
     crossing = " A second record is kept in that tenant." if record.side is Side.SUPPORT_REQUEST else ""
-    return f"{who} may read the identity diagnostic data of tenant {record.resource_tenant_id} {length}.{crossing}"
+    tenant = context.shown(record.resource_tenant_id) if record.resource_tenant_id else "unknown"
+    return f"{who} may read the identity diagnostic data of tenant {tenant} {length}.{crossing}"

@@ -55,7 +55,7 @@ def approve(
         start=Status.PENDING,
         end=Status.APPROVED,
         act=lambda store, record, key: store.approve(record.id, etag=record.etag, key=key, limit=limit, reason=reason),
-        effect=lambda record: approving(record, limit, now),
+        effect=lambda record: approving(context, record, limit, now),
         check=lambda record: _check_approval(context, tenant, record, limit, now),
         stands=lambda record: _stands(record, limit),
         afterword=AT_MICROSOFT,

@@ -9,15 +9,15 @@ from supportaccess.cli import options
 from supportaccess.cli.asking import agreed, check_can_ask
 from supportaccess.cli.context import Context
 from supportaccess.cli.deciding import Options, Verb, decide
-from supportaccess.cli.exit_codes import ExitCode, exit_code_of
+from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
 from supportaccess.cli.ids import expand
+from supportaccess.cli.outcome import Outcome, decided_printer, print_decided
 from supportaccess.cli.output.ages import parse_duration, parse_time
-from supportaccess.cli.output.fields import ACCESS_REQUESTS
 from supportaccess.cli.output.text import counted
 from supportaccess.domain.errors import DecidedElsewhere, NotFound, SupportAccessError
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.records import AccessRequest, Engineer, Status
+from supportaccess.domain.records import Engineer, Status
 
 
 @examples(
@@ -55,7 +55,7 @@ def raise_request(
 ) -> None:
     """Raise an access request in the tenant of the support request."""
     context: Context = ctx.obj
-    printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
+    printer = decided_printer(context, output=output, columns=columns, query=query)
     elsewhere = None if resource_tenant is None else context.tenant_id(resource_tenant, by="--resource-tenant")
     asked = NewRequest(
         support_request_id=support_request,
@@ -66,12 +66,11 @@ def raise_request(
         requested_seconds=parse_duration(for_) if for_ is not None else None,
         decide_by=parse_time(decide_by, context.clock(), future=True) if decide_by is not None else None,
     )
-    store = context.store_to_change(tenant)
-    record = store.raise_request(asked, key=str(uuid.uuid4()))
-    context.streams.note(
-        f"Raised {record.id} in tenant {store.tenant_id}. Decide it: supportaccess approve {record.id}"
-    )
-    printer.print_all([record])
+    profile = context.settings.chosen(tenant)
+    record = context.store_of_to_change(profile).raise_request(asked, key=str(uuid.uuid4()))
+    decide_it = f"supportaccess approve {record.id} --tenant {profile.name}"
+    context.streams.note(f"Raised {record.id} in tenant {profile.shown}. Decide it: {decide_it}")
+    print_decided(printer, [record], profile.tenant_id)
 
 
 @examples(("Take a request back", "supportaccess provider withdraw 3f2a --reason 'solved without'"))
@@ -118,28 +117,25 @@ def close(
     Prints the access requests that ended.
     """
     context: Context = ctx.obj
-    printer = context.printer(ACCESS_REQUESTS, output=output, columns=columns, query=query)
+    printer = decided_printer(context, output=output, columns=columns, query=query)
     check_can_ask(context, yes=yes, ids=support_requests)
     numbers = expand(support_requests, context.streams)
-    if not agreed(context, f"Close {', '.join(numbers)}? What is open of them ends.", yes=yes):
+    profile = context.settings.chosen(tenant)
+    outcome = Outcome(profile.shown)
+    question = f"Close {', '.join(numbers)} in tenant {outcome.tenant}? What is open of them ends."
+    if not agreed(context, question, yes=yes):
         return ExitCode.FAILED
-    store = context.store_to_change(tenant)
-    ended: list[AccessRequest] = []
-    failed: list[ExitCode] = []
+    store = context.store_of_to_change(profile)
     for number in numbers:
         try:
             of_ticket = store.close(number, key=str(uuid.uuid4()))
         except SupportAccessError as error:
             if isinstance(error, NotFound) and store.find(number, top=1):
                 error = DecidedElsewhere(f"support request {number} is known from mirrors only: Microsoft closes it")
-            failed.append(exit_code_of(error))
-            context.streams.tell(error)
+            outcome.fail(context, f"support request {number}", error)
         else:
-            ended += of_ticket
-            context.streams.note(
-                f"Closed support request {number}; {counted(len(of_ticket), 'access request')} ended by it."
-            )
-    printer.print_all(ended)
-    if not failed:
-        return ExitCode.DONE
-    return failed[0] if len(numbers) == 1 else ExitCode.SOME_FAILED
+            outcome.decided += of_ticket
+            ended = counted(len(of_ticket), "access request")
+            context.streams.note(f"Closed support request {number} in tenant {outcome.tenant}; {ended} ended by it.")
+    print_decided(printer, outcome.decided, store.tenant_id)
+    return outcome.exit_code(len(numbers))

@@ -66,6 +66,11 @@ class Printer:
         self._columns = parse_columns(columns, layout.kind) if columns is not None else ()
         self._query = Query(query) if query is not None else None
 
+    @property
+    def has_columns(self) -> bool:
+        """Whether fields were chosen."""
+        return bool(self._columns)
+
     def print_all(self, records: Iterable[msgspec.Struct]) -> None:
         """Write the records as they come. Once the reader is gone no more of them are taken."""
         if self._query is not None:
