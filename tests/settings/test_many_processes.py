@@ -66,6 +66,43 @@ def test_many_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     assert {".lock", "config.toml", "tenants"} == left
 
 
+CHANGER = """
+import sys
+from msgspec.structs import replace
+from pathlib import Path
+from supportaccess.settings.paths import Paths
+from supportaccess.settings.profiles import Settings
+
+folder, key, tenant, values = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]
+settings = Settings(Paths(folder, folder, folder), {})
+sys.stdin.read()  # until all are ready
+for value in values:
+    settings.change(tenant, lambda profile: replace(profile, **{key: value}))
+"""
+
+
+def test_changes_of_different_values_are_all_kept(tmp_path: Path) -> None:
+    """A process that changes one value of a profile takes back nothing that another one changes meanwhile."""
+    folder = tmp_path / "config"
+    settings = Settings(Paths(folder, folder, folder), {})
+    settings.save(Profile(tenant_id=SHARED))
+    turns = [f"{number:02}" for number in range(40)]
+    values = {
+        "alias": [f"alias-{turn}" for turn in turns],
+        "store": [f"https://store-{turn}.example.com" for turn in turns],
+    }
+    changers = [
+        subprocess.Popen([sys.executable, "-c", CHANGER, str(folder), key, SHARED, *each], stdin=subprocess.PIPE)
+        for key, each in values.items()
+    ]
+    for changer in changers:
+        changer.communicate(timeout=120)
+
+    assert [changer.returncode for changer in changers] == [0, 0]
+    profile = settings.chosen(SHARED)
+    assert (profile.alias, profile.store) == (values["alias"][-1], values["store"][-1])
+
+
 def test_one_alias_goes_to_one_of_many_processes(tmp_path: Path) -> None:
     """Of processes that want the same alias for different tenants, exactly one gets it."""
     program = WRITER.split("sys.stdin")[0] + "settings.save(Profile(tenant_id=own, alias='wanted'))"

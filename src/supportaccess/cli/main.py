@@ -72,6 +72,7 @@ COMMANDS: Mapping[str, Lazy] = {
             "use": _lazy("Choose the default tenant.", "tenant", "use"),
             "show": _lazy("Show one profile and where it comes from.", "tenant", "show"),
             "set": _lazy("Add a profile, or change it.", "tenant", "set_profile"),
+            "rename": _lazy("Give a tenant another alias, or none.", "tenant", "rename"),
             "remove": _lazy("Remove a profile; what the store holds stays.", "tenant", "remove"),
         },
         _REST,

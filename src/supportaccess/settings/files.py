@@ -20,11 +20,14 @@ PATIENCE = 10.0
 """Seconds that a writer waits for another one."""
 
 T = TypeVar("T")
-_KEY_OF_ERROR = re.compile(r" - at `\$\.(\w+)`")
+_TABLE = re.compile(r"^[ \t]*\[\[?([^\[\]]+)\]", re.MULTILINE)
+_KEY_OF_ERROR = re.compile(r" - at `\$\.([\w.]+)[^`]*`")
 
 
-def broken(path: Path, why: str) -> InvalidInput:
-    """Return the error for a file whose contents cannot be used."""
+def broken(path: Path, why: str, *, key: str = "") -> InvalidInput:
+    """Return the error for a file whose contents cannot be used, with the line of the key that is wrong."""
+    if key and (line := line_of(path, key)):
+        why = f"line {line}: {why}"
     return InvalidInput(f"{path} is broken: {why}", hint="Mend the file, or remove it. Nothing in it was changed.")
 
 
@@ -46,7 +49,10 @@ def read(path: Path, kind: type[T], **known: str) -> T | None:
 
 
 def line_of(path: Path, key: str) -> int | None:
-    """Return the line of a file that sets a key, counted from 1; None where that cannot be told."""
+    """Return the line of a file that sets a key, counted from 1; None where none does, or that cannot be told.
+
+    A key in a table is named `table.key`. Raises StoreRefused for a file that cannot be read.
+    """
     text = _read_text(path)
     return None if text is None else _line_of(text, key)
 
@@ -121,15 +127,16 @@ def _with_line(error: str, text: str) -> str:
 
 
 def _line_of(text: str, key: str) -> int | None:
-    for found in re.finditer(rf"""^[ \t]*["']?{re.escape(key)}["']?[ \t]*=""", text, re.MULTILINE):
+    table, _, name = key.rpartition(".")
+    for found in re.finditer(rf"""^[ \t]*["']?{re.escape(name)}["']?[ \t]*=""", text, re.MULTILINE):
         before = text[: found.start()]
         try:
-            # Where what stands before can be read, this is no line inside a string; with a table it is not our key.
-            in_a_table = any(isinstance(value, dict) for value in tomllib.loads(before).values())
+            tomllib.loads(before)
         except (ValueError, RecursionError):
-            continue
-        return None if in_a_table else before.count("\n") + 1
-    return None
+            continue  # a line inside a string
+        if (_TABLE.findall(before) or [""])[-1].strip() == table:
+            return before.count("\n") + 1
+    return _line_of(text, table) if table else None  # a table within one line
 
 
 def _read_text(path: Path) -> str | None:

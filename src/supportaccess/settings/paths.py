@@ -9,6 +9,13 @@ from typing import Self
 
 from supportaccess.domain.errors import InvalidInput, StoreRefused
 
+FOLDERS = {
+    "config": "SUPPORTACCESS_CONFIG_DIR",
+    "data": "SUPPORTACCESS_DATA_DIR",
+    "cache": "SUPPORTACCESS_CACHE_DIR",
+}
+"""The variable that names each folder instead of the system's usual one."""
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -28,9 +35,9 @@ class Paths:
 
         usual = PlatformDirs("supportaccess", appauthor=False)
         return cls(
-            config=_folder(environment, "SUPPORTACCESS_CONFIG_DIR", usual.user_config_dir),
-            data=_folder(environment, "SUPPORTACCESS_DATA_DIR", usual.user_data_dir),
-            cache=_folder(environment, "SUPPORTACCESS_CACHE_DIR", usual.user_cache_dir),
+            config=_folder(environment, FOLDERS["config"], usual.user_config_dir),
+            data=_folder(environment, FOLDERS["data"], usual.user_data_dir),
+            cache=_folder(environment, FOLDERS["cache"], usual.user_cache_dir),
         )
 
     @property

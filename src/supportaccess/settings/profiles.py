@@ -1,7 +1,7 @@
 """Tenant profiles: the tenants that this person works with, and the one that a command is for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -76,9 +76,17 @@ class Settings:
 
     def __init__(self, paths: Paths, environment: Mapping[str, str]) -> None:
         self._folder = paths.config
-        self._config = paths.config / "config.toml"
         self._tenants = paths.config / "tenants"
         self._environment = environment
+
+    @property
+    def config_file(self) -> Path:
+        """The file of what is set for all tenants."""
+        return self._folder / "config.toml"
+
+    def file_of(self, tenant_id: str) -> Path:
+        """Return the file of a tenant's profile, whether or not there is one."""
+        return self._tenants / f"{tenant_id}.toml"
 
     def profiles(self) -> list[Profile]:
         """Return all profiles, sorted by name. Raises InvalidInput, StoreRefused if one cannot be read."""
@@ -109,13 +117,13 @@ class Settings:
 
     def default_tenant(self) -> str | None:
         """Return the ID of the default tenant. Raises InvalidInput, StoreRefused if config.toml cannot be read."""
-        config = read(self._config, _Config)
+        config = read(self.config_file, _Config)
         if config is None or config.default_tenant is None:
             return None
         try:
             return parse_tenant_id(config.default_tenant)
         except InvalidInput as error:
-            raise broken(self._config, f"default_tenant: {error.message}") from None
+            raise broken(self.config_file, f"default_tenant: {error.message}", key="default_tenant") from None
 
     def chosen(self, name: str | None, *, by: str = "--tenant") -> Profile:
         """Return the profile of the tenant that a command is for.
@@ -159,10 +167,17 @@ class Settings:
         profile = msgspec.structs.replace(profile, tenant_id=parse_tenant_id(profile.tenant_id), store=store)
         _check(profile)
         with locked(self._folder):
-            self._check_alias_is_free(profile)
-            self._read(profile.tenant_id)  # what is broken is not written to
-            private_folder(self._tenants)
-            edit(self._file(profile.tenant_id), _values(profile))
+            self._save(profile)
+
+    def change(self, tenant_id: str, change: Callable[[Profile], Profile]) -> Profile:
+        """Change a profile that is there, whatever others change of it meanwhile, and return it.
+
+        Raises NotSignedIn without a profile, otherwise like `save`.
+        """
+        with locked(self._folder):
+            profile = change(self._by_id(parse_tenant_id(tenant_id)))
+            self._save(profile)
+        return profile
 
     def remember(self, profile: Profile, discovery: Discovered) -> None:
         """Keep what the profile's endpoint said, unless the profile has another endpoint by now.
@@ -180,7 +195,7 @@ class Settings:
         with locked(self._folder):
             self._by_id(tenant_id)
             self.default_tenant()  # what is broken is not written to
-            edit(self._config, {"default_tenant": tenant_id})
+            edit(self.config_file, {"default_tenant": tenant_id})
 
     def remove(self, tenant_id: str) -> None:
         """Remove a profile; if it was the default tenant's, there is no default any more.
@@ -191,12 +206,19 @@ class Settings:
         with locked(self._folder):
             self._by_id(tenant_id)
             if self.default_tenant() == tenant_id:
-                edit(self._config, {"default_tenant": None})
-            path = self._file(tenant_id)
+                edit(self.config_file, {"default_tenant": None})
+            path = self.file_of(tenant_id)
             try:
                 path.unlink()
             except OSError as error:
                 raise refused(path, "removed", error) from error
+
+    def _save(self, profile: Profile) -> None:
+        _check(profile)
+        self._check_alias_is_free(profile)
+        self._read(profile.tenant_id)  # what is broken is not written to
+        private_folder(self._tenants)
+        edit(self.file_of(profile.tenant_id), _values(profile))
 
     def _choice(self, name: str | None, by: str) -> tuple[str, str]:
         """Return the name of the chosen tenant, and what named it."""
@@ -207,7 +229,7 @@ class Settings:
         if name := self._environment.get("SUPPORTACCESS_TENANT"):
             return name, "SUPPORTACCESS_TENANT"
         if name := self.default_tenant():
-            return name, str(self._config)
+            return name, str(self.config_file)
         if len(stems := self._stems()) == 1:
             return self._tenant_id(stems[0]), "the only profile"
         raise _nothing_chosen(self.profiles())
@@ -256,21 +278,18 @@ class Settings:
 
     def _tenant_id(self, stem: str) -> str:
         if not is_guid(stem) or stem != stem.lower():
-            raise broken(self._file(stem), "its name is not a tenant ID in lower case")
+            raise broken(self.file_of(stem), "its name is not a tenant ID in lower case")
         return stem
 
     def _read(self, stem: str) -> Profile | None:
-        path = self._file(stem)
+        path = self.file_of(stem)
         profile = read(path, Profile, tenant_id=self._tenant_id(stem))
         if profile is not None:
             try:
                 _check(profile)
             except InvalidInput as error:
-                raise broken(path, error.message) from None
+                raise broken(path, error.message, key=_wrong_key(profile)) from None
         return profile
-
-    def _file(self, stem: str) -> Path:
-        return self._tenants / f"{stem}.toml"
 
 
 def _check(profile: Profile) -> None:
@@ -283,6 +302,16 @@ def _check(profile: Profile) -> None:
     if profile.is_remote:
         check_endpoint(profile.store)
     check_sign_in(profile.client_id, profile.authority, profile.scopes)
+
+
+def _wrong_key(profile: Profile) -> str:
+    """Return the key of the value that a profile cannot have."""
+    for key in ("alias", "store", "client_id", "authority", "scopes"):
+        try:
+            _check(Profile(tenant_id=profile.tenant_id, **{key: getattr(profile, key)}))
+        except InvalidInput:
+            return key
+    return ""
 
 
 def _values(profile: Profile) -> dict[str, object]:

@@ -12,6 +12,7 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
 from supportaccess.cli.meant import meant
+from supportaccess.cli.origins import SETTINGS, named_in, settings_of
 from supportaccess.cli.output.fields import Layout, cell_text, row_of
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import safe
@@ -39,15 +40,25 @@ PROFILE = Layout(ProfileRow, ("tenantId", "alias", "store", "isDefault", "origin
 TheTenant = Annotated[str, typer.Argument(metavar="TENANT", help="Alias or ID of the tenant.")]
 
 
-@examples(("All of them", "supportaccess tenant list"))
+@examples(
+    ("All of them", "supportaccess tenant list"),
+    ("And the file of each", "supportaccess tenant list --show-origin"),
+)
 def list_profiles(
-    ctx: typer.Context, output: options.Output = None, columns: options.Columns = None, query: options.Query = None
+    ctx: typer.Context,
+    show_origin: Annotated[bool, typer.Option("--show-origin", help="Name the file of each profile.")] = False,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
 ) -> None:
     """List the tenant profiles."""
     context: Context = ctx.obj
-    printer = context.printer(PROFILES, output=output, columns=columns, query=query)
-    default = context.settings.default_tenant()
-    rows = [_row(profile, default) for profile in context.settings.profiles()]
+    layout = PROFILE if show_origin else PROFILES
+    printer = context.printer(layout, output=output, columns=columns, query=query)
+    settings = context.settings
+    default = settings.default_tenant()
+    files = {each.tenant_id: str(settings.file_of(each.tenant_id)) for each in settings.profiles() if show_origin}
+    rows = [_row(profile, default, files.get(profile.tenant_id)) for profile in settings.profiles()]
     printer.print_all(rows)
     if not rows:
         context.streams.note("There are no profiles yet. Add one: supportaccess tenant set TENANT_ID --alias NAME")
@@ -65,19 +76,31 @@ def use(ctx: typer.Context, tenant: TheTenant) -> None:
 @examples(
     ("The one that commands mean now, and why", "supportaccess tenant show"),
     ("Another one", "supportaccess tenant show contoso -o json"),
+    ("Which file, variable or default set each value", "supportaccess tenant show --show-origin"),
 )
 def show(
     ctx: typer.Context,
     tenant: Annotated[str | None, typer.Argument(metavar="[TENANT]", help="Alias or ID of the tenant.")] = None,
+    show_origin: Annotated[
+        bool, typer.Option("--show-origin", help="Every setting, with the variable or the line of a file that set it.")
+    ] = False,
     output: options.Output = None,
     columns: options.Columns = None,
     query: options.Query = None,
 ) -> None:
     """Show one profile, and what chose it."""
     context: Context = ctx.obj
-    printer = context.printer(PROFILE, output=output, columns=columns, query=query)
+    printer = context.printer(SETTINGS if show_origin else PROFILE, output=output, columns=columns, query=query)
     profile = context.settings.chosen(tenant, by="the argument")
     origin = "the argument" if tenant else context.settings.origin(None)
+    if show_origin:
+        named_by = named_in(context.settings, origin)
+        printer.print_all(
+            settings_of(
+                profile, named_by, settings=context.settings, paths=context.paths, environment=context.environment
+            )
+        )
+        return
     row = _row(profile, context.settings.default_tenant(), origin)
     if printer.format is Format.TABLE and columns is None and query is None:
         lines = row_of(row).items()
@@ -121,16 +144,41 @@ def set_profile(
     printer = context.printer(PROFILES, output=output)
     tenant_id = _tenant_id(context, tenant)
     known = context.settings.profiles()
-    before = next((profile for profile in known if profile.tenant_id == tenant_id), None)
-    before = before or Profile(tenant_id=tenant_id)
-    profile = replace(
-        before.at(endpoint or before.store),
-        alias=before.alias if alias is None else alias or None,
-        silenced=_silenced(before.silenced, silence or ()),
-    )
-    context.settings.save(profile)
+
+    def changed(before: Profile) -> Profile:
+        return replace(
+            before.at(endpoint or before.store),
+            alias=before.alias if alias is None else alias or None,
+            silenced=_silenced(before.silenced, silence or ()),
+        )
+
+    if any(profile.tenant_id == tenant_id for profile in known):
+        profile = context.settings.change(tenant_id, changed)
+    else:
+        profile = changed(Profile(tenant_id=tenant_id))
+        context.settings.save(profile)
     if not known:
         context.settings.use(tenant_id)
+    printer.print_all([_row(profile, context.settings.default_tenant())])
+
+
+@examples(
+    ("Call it by another name", "supportaccess tenant rename contoso contoso-eu"),
+    ("Call it by its ID again", "supportaccess tenant rename contoso ''"),
+)
+def rename(
+    ctx: typer.Context,
+    tenant: TheTenant,
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The new name; '' takes the name away.")],
+    output: options.Output = None,
+) -> None:
+    """Give a tenant another alias, or none. Nothing else of its profile changes."""
+    context: Context = ctx.obj
+    printer = context.printer(PROFILES, output=output)
+    before = context.settings.chosen(tenant, by="the argument")
+    profile = context.settings.change(before.tenant_id, lambda known: replace(known, alias=alias or None))
+    called = f"is now called {profile.alias}" if profile.alias else "has no alias any more"
+    context.streams.note(f"Tenant {before.shown} {called}.")
     printer.print_all([_row(profile, context.settings.default_tenant())])
 
 
