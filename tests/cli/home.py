@@ -4,7 +4,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -132,9 +131,7 @@ class Home:
             if answer is not None:
                 terminal.wait_for("[y/N] ")
                 if answer == CTRL_C:
-                    time.sleep(
-                        0.2
-                    )  # no person presses it between the question's last letter and the wait for an answer
+                    return terminal.interrupt()
                 terminal.type(answer)
             return terminal.finish()
 
