@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.cli.home import Home, now
-from tests.support.people import FOREIGN, HOME, SettableClock, asking
+from tests.support.people import FOREIGN, HOME, RESOURCE, SettableClock, asking
 
 from supportaccess.store.sql.engine import KNOWN_VERSION
 
@@ -32,7 +32,8 @@ def test_everything_is_well(home: Home) -> None:
     home.raised()
     found = checks(home, 0)
     assert {check["result"] for check in found.values()} == {"passed"}
-    assert {"settings", "file rights", "tenant", "store", "store integrity", "audit log", "clock"} <= set(found)
+    names = {"settings", "file rights", "tenant", "store", "store integrity", "permission", "audit log", "clock"}
+    assert names <= set(found)
     assert "\x1b[32mpassed" in home.on_terminal("doctor").coloured
     assert home.run("doctor").lines[0].split("\t")[:2] == ["program", "passed"]
 
@@ -52,7 +53,8 @@ def test_others_can_read_the_files(home: Home) -> None:
     home.database.chmod(0o644)
     check = checks(home, 1)["file rights"]
     assert check["result"] == "failed"
-    assert f"chmod 600 {home.database}" in check["message"]
+    assert str(home.database) in check["message"]
+    assert check["mend"] == f"chmod 600 {home.database}"
     assert home.shell(f"chmod 600 {home.database}").code == 0
     checks(home, 0)
 
@@ -153,3 +155,59 @@ def test_a_file_in_the_place_of_a_folder(home: Home, variable: str, command: str
         doctor = home.run("doctor", env={variable: value})
         assert doctor.code in {1, 2}
         assert value in doctor.out + doctor.err
+
+
+def test_every_broken_settings_file_is_named(home: Home) -> None:
+    """Each broken file is a failed check of its own, config.toml too; one tenant named beside them still is checked."""
+    paths = [home.config / "tenants" / f"{each}.toml" for each in (FOREIGN, RESOURCE)] + [home.config / "config.toml"]
+    for path in paths:
+        path.write_text("\n[")
+    result = home.run("doctor", "--tenant", "contoso", "-o", "json")
+    broken = [check for check in result.json if check["name"] == "settings"]
+    assert result.code == 1
+    assert [check["result"] for check in broken] == ["failed"] * 3
+    assert all(any(f"{path} is broken: " in check["message"] for check in broken) for path in paths)
+    assert all("line 2" in check["message"] and "Mend the file" in check["mend"] for check in broken)
+
+
+class TestSeveralTenants:
+    def test_each_has_its_checks(self, home: Home) -> None:
+        """What all share is checked once, the rest for each tenant, which its checks name."""
+        home.raised()
+        home.add_tenant(FOREIGN, "fabrikam")
+        result = home.run("doctor", "--all-tenants", "-o", "json")
+        assert result.code == 0, result.err
+        of_tenants = [(check["name"], check.get("tenantId")) for check in result.json]
+        each = ["tenant", "permission", "audit log", "clock"]
+        assert [name for name, tenant in of_tenants if tenant == HOME] == each
+        assert [name for name, tenant in of_tenants if tenant == FOREIGN] == each
+        shared = [name for name, tenant in of_tenants if tenant is None]
+        assert sorted(shared) == ["file rights", "program", "settings", "store", "store integrity"]
+        screen = home.on_terminal("doctor", "-t", "contoso", "-t", "fabrikam")
+        assert screen.code == 0
+        assert f"Tenant contoso ({HOME})" in screen.text
+        assert f"Tenant fabrikam ({FOREIGN})" in screen.text
+        assert home.run("doctor", "--all-tenants").lines[-1].count("\t") == 4
+
+    def test_one_that_fails_is_told_as_that(self, home: Home) -> None:
+        """A broken profile or log is its tenant's failure: exit 7, and the others are checked."""
+        home.raised()
+        path = home.config / "tenants" / f"{FOREIGN}.toml"
+        path.write_text("[")
+        path.chmod(0o600)
+        result = home.run("doctor", "--all-tenants", "-o", "json")
+        assert result.code == 7
+        failed = {(check["name"], check.get("tenantId")) for check in result.json if check["result"] == "failed"}
+        assert failed == {("settings", None), ("tenant", FOREIGN)}
+        assert ("audit log", HOME) in {(check["name"], check.get("tenantId")) for check in result.json}
+
+    def test_a_name_that_nobody_has(self, home: Home) -> None:
+        """Of several names one that is mistyped fails, with what was meant; the others are checked."""
+        result = home.run("doctor", "-t", "contoso", "-t", "contosso", "-o", "json")
+        assert result.code == 7
+        (failed,) = [check for check in result.json if check["result"] == "failed"]
+        assert "did you mean 'contoso'?" in failed["message"]
+
+    def test_all_and_some_contradict(self, home: Home) -> None:
+        """--tenant with --all-tenants is wrong usage."""
+        assert home.run("doctor", "--all-tenants", "-t", "contoso").code == 2

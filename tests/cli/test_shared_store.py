@@ -11,7 +11,6 @@ from tests.store.http.scripted import Server, Step, answer, refuse, serving
 from tests.support.people import HOME, RESOURCE, asking
 
 from supportaccess.domain.records import AccessRequest
-from supportaccess.store.wire import Discovery
 
 TOKEN = token(HOME)
 NOBODYS = "http://localhost:1"
@@ -148,62 +147,3 @@ def test_the_embedded_store_says_what_is_not_in_it(remote: Home, server: Server)
     done = remote.run("store", "info")
 
     assert f"Not in this store: contoso, whose store is {server.url}" in done.err
-
-
-class TestDoctor:
-    DISCOVERY = Discovery(
-        api_version="v1",
-        endpoint="https://store.example.com",
-        authority="https://login.microsoftonline.com",
-        client_id="aaaaaaaa-0000-4000-8000-00000000a711",
-        scopes=("api://x/.default",),
-    )
-
-    def test_of_a_shared_store_that_works(self, remote: Home, server: Server) -> None:
-        """The endpoint answers without a token; then it says who one is."""
-        me = {
-            "tenantId": HOME,
-            "actor": {"kind": "user", "displayName": "Ada"},
-            "permissions": [{"permission": "AccessRequests.Read", "grantedBy": ["Reader"]}],
-        }
-        server.will(answer(200, msgspec.json.encode(self.DISCOVERY)), answer(200, me), answer(200, {"count": 1}))
-        done = run(remote, "doctor", "-o", "json")
-
-        assert done.code == 0, done.err
-        checks = {check["name"]: check for check in done.json}
-        assert checks["endpoint"]["result"] == "passed"
-        assert "Ada" in checks["sign-in"]["message"]
-        assert "AccessRequests.Read" in checks["sign-in"]["message"]
-        assert checks["store"]["result"] == "passed"
-        assert server.asked[0].headers["Authorization"] is None
-
-    def test_of_one_that_refuses_the_token(self, remote: Home, server: Server) -> None:
-        """A token that is refused is why nothing works: the check fails, with what mends it."""
-        refused = {"error": {"code": "NotSignedIn", "message": "the token is refused: it has expired"}}
-        server.will(answer(200, msgspec.json.encode(self.DISCOVERY)), answer(401, refused))
-        done = run(remote, "doctor", "-o", "json")
-
-        assert done.code == 1
-        (failed,) = [check for check in done.json if check["result"] == "failed"]
-        assert failed["name"] == "sign-in"
-        assert "expired" in failed["message"]
-        assert "get a new one" in failed["mend"]
-
-    def test_of_one_that_is_something_else(self, remote: Home, server: Server) -> None:
-        """A web server that is no store fails the check, with what mends it."""
-        server.will(answer(404, b"<html>", {"Content-Type": "text/html"}))
-        done = run(remote, "doctor", "-o", "json")
-
-        assert done.code == 1
-        (failed,) = [check for check in done.json if check["result"] == "failed"]
-        assert failed["name"] == "endpoint"
-        assert "--endpoint" in failed["mend"]
-
-    def test_of_a_newer_one(self, remote: Home, server: Server) -> None:
-        """Another version of the API is told."""
-        newer = msgspec.structs.replace(self.DISCOVERY, api_version="v2")
-        server.will(answer(200, msgspec.json.encode(newer)))
-        done = run(remote, "doctor", "-o", "json")
-
-        assert done.code == 1
-        assert "v2" in done.out

@@ -170,13 +170,24 @@ class Grant(Struct, frozen=True, kw_only=True):
     granted_by: tuple[str, ...]
 
 
+class Lack(Struct, frozen=True, kw_only=True):
+    """A permission that the caller does not hold, and which roles would give it."""
+
+    permission: Permission
+    message: str
+
+
 class Me(Struct, frozen=True, kw_only=True):
-    """Who the caller is, and what they may do. `client_id` is the application that the token was issued to."""
+    """Who the caller is, what they may do, and what it would take to do the rest.
+
+    `client_id` is the application that the token was issued to.
+    """
 
     tenant_id: str
     actor: Actor
     client_id: str | None = None
     permissions: tuple[Grant, ...]
+    lacking: tuple[Lack, ...] = ()
 
 
 class Discovery(Struct, frozen=True, kw_only=True):

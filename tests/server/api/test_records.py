@@ -304,7 +304,7 @@ class TestHistory:
         assert head["checkpoint"].split("\n")[1] == "2"
 
     def test_me(self, api: Api) -> None:
-        """Who calls is told who they are, and where each permission comes from."""
+        """Who calls is told who they are, where each permission comes from, and what would give the others."""
         me = api.ask("GET", "/v1/me", token=api.token(RESOURCE, [Permission.DECIDE])).json
 
         assert (me["tenantId"], me["actor"]["kind"], me["actor"]["displayName"]) == (
@@ -314,6 +314,9 @@ class TestHistory:
         )
         assert [grant["permission"] for grant in me["permissions"]] == ["AccessRequests.Decide"]
         assert me["permissions"][0]["grantedBy"]
+        lacking = {each["permission"]: each["message"] for each in me["lacking"]}
+        assert set(lacking) == set(Permission) - {Permission.DECIDE}
+        assert all(permission in message for permission, message in lacking.items())
 
     def test_another_tenants_store_is_empty(self, own_api: Api) -> None:
         """What one tenant has is in no list, count or log of another."""

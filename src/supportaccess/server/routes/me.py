@@ -1,18 +1,21 @@
 """Who the caller is, and how one becomes a caller."""
 
+from supportaccess.domain.permissions import Permission
 from supportaccess.server.operations import Call, Visit, route
-from supportaccess.store.wire import API_VERSION, DISCOVERY_PATH, Discovery, Me
+from supportaccess.store.wire import API_VERSION, DISCOVERY_PATH, Discovery, Lack, Me
 
 
 @route("GET", "/v1/me", "Say who the caller is")
 async def me(call: Call) -> Me:
-    """Return who the token says the caller is, what they may do, and where each permission comes from."""
+    """Return who the token says the caller is, which role allows them what, and which role would allow the rest."""
     identity = call.who.identity
+    lacking = [each for each in Permission if each not in identity.caller.permissions]
     return Me(
         tenant_id=identity.caller.tenant_id,
         actor=identity.caller.actor,
         client_id=identity.client_id,
         permissions=identity.grants,
+        lacking=tuple(Lack(permission=each, message=identity.explain(each)) for each in lacking),
     )
 
 

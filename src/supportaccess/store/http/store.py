@@ -296,7 +296,12 @@ class HttpStore:
 
 def discover(client: Client) -> wire.Discovery:
     """Return what a server says of itself to anyone."""
-    return _decoded(client.get(wire.DISCOVERY_PATH, {}), wire.Discovery)
+    return discovery_in(client.get(wire.DISCOVERY_PATH, {}))
+
+
+def discovery_in(answer: Answer) -> wire.Discovery:
+    """Return what an answer says of the server. Raises StoreRefused, StoreUnavailable for what is none."""
+    return _decoded(answer, wire.Discovery)
 
 
 def _decoded(answer: Answer, kind: type[T], *, if_unknown: str | None = None) -> T:
