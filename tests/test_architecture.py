@@ -20,7 +20,7 @@ ALLOWED = {
     "sources": {"domain"},
     "signin": {"settings", "network", "domain"},
     "server": {"store", "domain"},
-    "cli": {"store", "signin", "sources", "settings", "domain", "server"},
+    "cli": {"store", "signin", "sources", "settings", "network", "domain", "server"},
     "__main__": {"cli"},
     "__init__": set[str](),
 }

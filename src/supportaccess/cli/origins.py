@@ -36,6 +36,8 @@ def settings_of(
         yield Setting(name="alias", value=profile.alias, origin=_place(file, "alias"))
     yield Setting(name="store", value=profile.store, origin=_place(file, "store"))
     yield from _signing_in(profile, file)
+    for code, reason in profile.silenced.items():
+        yield Setting(name=f"silenced.{code}", value=reason, origin=_place(file, f"silenced.{code}"))
     if (default := settings.default_tenant()) is not None:
         origin = _place(settings.config_file, "default_tenant")
         yield Setting(name="defaultTenant", value=default, origin=origin)

@@ -36,6 +36,7 @@ class ProfileRow(Struct, frozen=True, kw_only=True):
 
 PROFILES = Layout(ProfileRow, ("tenantId", "alias", "store", "isDefault"), "tenantId")
 PROFILE = Layout(ProfileRow, ("tenantId", "alias", "store", "isDefault", "origin", "silenced"), "tenantId")
+PROFILES_AND_FILES = Layout(ProfileRow, (*PROFILES.columns, "origin"), "tenantId")
 
 TheTenant = Annotated[str, typer.Argument(metavar="TENANT", help="Alias or ID of the tenant.")]
 
@@ -53,7 +54,7 @@ def list_profiles(
 ) -> None:
     """List the tenant profiles."""
     context: Context = ctx.obj
-    layout = PROFILE if show_origin else PROFILES
+    layout = PROFILES_AND_FILES if show_origin else PROFILES
     printer = context.printer(layout, output=output, columns=columns, query=query)
     settings = context.settings
     default = settings.default_tenant()
