@@ -148,7 +148,7 @@ class Settings:
 
     def allows_plaintext_cache(self) -> bool:
         """Tell whether config.toml says that tokens may be kept unencrypted. Raises InvalidInput, StoreRefused."""
-        config = read(self._config, _Config)
+        config = read(self.config_file, _Config)
         return config is not None and config.allow_plaintext_cache
 
     def origin(self, name: str | None) -> str:
@@ -187,7 +187,7 @@ class Settings:
         with locked(self._folder):
             now = self._read(profile.tenant_id)
             if now is not None and now.store == profile.store:
-                edit(self._file(profile.tenant_id), _values(msgspec.structs.replace(now, discovery=discovery)))
+                edit(self.file_of(profile.tenant_id), _values(msgspec.structs.replace(now, discovery=discovery)))
 
     def use(self, tenant_id: str) -> None:
         """Make it the default tenant. Raises NotSignedIn without a profile, InvalidInput, StoreRefused."""

@@ -15,9 +15,9 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.output.ages import local_time
 from supportaccess.domain.endpoints import is_loopback
 from supportaccess.domain.errors import SupportAccessError
+from supportaccess.network.failures import PROXY_HINT, failure_of
 from supportaccess.network.proxies import proxy_for
 from supportaccess.network.trust import VARIABLES, tls_context
-from supportaccess.store.http.failures import PROXY_HINT, failure_of
 
 _SECONDS = 5.0
 _SOON = timedelta(days=7)
