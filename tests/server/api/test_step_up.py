@@ -18,6 +18,7 @@ from tests.server.api.test_matrix import state
 from tests.support.apis import DECIDING_ROBOT, NO_LIMITS, Answer, Api, running_api
 from tests.support.issuer import ADA, ROBOT, Issuer
 from tests.support.people import FOREIGN, HOME, RESOURCE
+from tests.support.servers import until
 
 from supportaccess.domain.permissions import Permission
 
@@ -230,7 +231,14 @@ def test_the_log_says_why(api: Api, caplog: pytest.LogCaptureFixture, capfd: pyt
     decide(api, "approve", raised(api), token=token(api, claims=CAN_BE_ASKED))
     api.ask("GET", REQUESTS, token=token(api, exp=1))
 
-    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    written: list[str] = []
+
+    def all_are_written() -> bool:  # a line comes after its answer
+        written.append(capfd.readouterr().err)
+        return "".join(written).count("\n") == 3
+
+    until(all_are_written)
+    lines = [json.loads(line) for line in "".join(written).splitlines()]
     assert [(line["status"], line.get("reason")) for line in lines] == [
         (201, None),
         (401, "auth_context"),
