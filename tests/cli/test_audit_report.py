@@ -44,7 +44,7 @@ from supportaccess.store.protocol import LogHead
 
 DAY = timedelta(days=1)
 PERIOD = Period(since=START, until=START + 30 * DAY)
-HOLDS = LogState(size=3, root="ab", begins_at=START - DAY, holds=True)
+HOLDS = LogState(size=3, root="ab", begins_at=START - DAY, holds=True, checkpoint="signed")
 
 
 class Page(HTMLParser):
@@ -232,6 +232,9 @@ def test_a_shared_stores_head_is_the_same(busy: Home) -> None:
     log = busy.run("audit", "report", "-o", "json").json["log"]
 
     assert (log["size"], log["root"]) == (head.size, head.root)
+    checkpoint = busy.run("audit", "log", "--checkpoint").out
+    assert log["checkpoint"] == checkpoint
+    assert checkpoint.strip() in written(busy).text
 
 
 def test_hostile_text_on_the_page(home: Home) -> None:

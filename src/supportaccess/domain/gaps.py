@@ -38,6 +38,8 @@ def _of_the_log(period: Period, log: LogState) -> Iterator[str]:
             f"The audit log begins on {log.begins_at:%Y-%m-%d %H:%M} UTC, later than the period: what was before that "
             "is known from the provider's record alone."
         )
+    if log.begins_at is not None and log.checkpoint is None:
+        yield "The head of the audit log is not signed: that it was this one then rests on this page alone."
     if not log.holds:
         yield "The audit log did not verify: see below what is wrong with it, and trust nothing here that rests on it."
 

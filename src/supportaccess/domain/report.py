@@ -77,13 +77,14 @@ class DecisionTimes(Struct, frozen=True, kw_only=True):
 
 
 class LogState(Struct, frozen=True, kw_only=True):
-    """The audit log when the report was made: its head, and what its verification found."""
+    """The audit log when the report was made: its head, its signed checkpoint, and what its verification found."""
 
     size: int
     root: str
     begins_at: datetime | None = None
     holds: bool
     troubles: tuple[str, ...] = ()
+    checkpoint: str | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -12,14 +12,16 @@ from supportaccess.cli.context import Context
 from supportaccess.cli.evidence import read_deciders, read_role_table
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
+from supportaccess.cli.log_proofs import proofs_of
 from supportaccess.cli.output.ages import parse_duration
 from supportaccess.cli.output.fields import Layout
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.report.gathering import gather
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.errors import InvalidInput, SupportAccessError
 from supportaccess.domain.lint import counting
 from supportaccess.domain.report import Period, Report, ReportedRequest
+from supportaccess.settings.profiles import Profile
 
 USUAL_PERIOD = timedelta(days=30)
 REPORTED = Layout(
@@ -98,6 +100,7 @@ def report(
         deciders=deciders,
         silenced=profile.silenced,
         older_than=age,
+        checkpoint=_checkpoint(context, profile),
     )
     if html is not None:
         _write(context, html, made)
@@ -118,6 +121,14 @@ def _period(since: datetime | None, until: datetime | None, now: datetime) -> Pe
     if since >= until:
         raise InvalidInput("the period ends before it begins", hint="--since is its begin, --until its end.")
     return Period(since=since, until=until)
+
+
+def _checkpoint(context: Context, profile: Profile) -> str | None:
+    """Return the signed checkpoint of the log, None where there is none to be had; the report says so then."""
+    try:
+        return proofs_of(context, profile).head().checkpoint
+    except SupportAccessError:
+        return None
 
 
 def _write(context: Context, file: str, made: Report) -> None:

@@ -36,6 +36,7 @@ def gather(
     deciders: Deciders | None,
     silenced: Mapping[str, str],
     older_than: timedelta,
+    checkpoint: str | None = None,
 ) -> Report:
     """Return the report of a tenant's period. What of the log cannot be read is named in it, and does not stop it."""
     asked = RequestQuery(until=period.until)
@@ -43,7 +44,7 @@ def gather(
     unreadable: list[str] = []
     histories = _histories(store, records, unreadable)
     findings, skipped, imported_at = _findings(store, records, deciders, silenced, now, older_than, unreadable)
-    log = _log(store, unreadable)
+    log = _log(store, unreadable, checkpoint)
     told = reported(records, histories, findings)
     gaps = gaps_of(told, period, log=log, skipped=skipped, imported_at=imported_at, made_at=now)
     return Report(
@@ -93,7 +94,7 @@ def _findings(
     return findings, skipped, evidence.imported_at
 
 
-def _log(store: RequestStore, unreadable: list[str]) -> LogState:
+def _log(store: RequestStore, unreadable: list[str], checkpoint: str | None) -> LogState:
     verification = store.verify()
     try:
         first = next(entries(store, AuditQuery()), None)
@@ -106,4 +107,5 @@ def _log(store: RequestStore, unreadable: list[str]) -> LogState:
         begins_at=None if first is None else first.time,
         holds=not troubles and not unreadable,
         troubles=troubles,
+        checkpoint=checkpoint,
     )

@@ -219,6 +219,11 @@ def _log(report: Report) -> Html:
         class_="facts",
     )  # fmt: skip
     tenant = report.tenant_id
+    signed = joined(
+        tag("p", "The signed checkpoint (C2SP). Save it as a file to hold an export of the log against it:"),
+        tag("pre", tag("code", log.checkpoint)),
+        tag("pre", tag("code", "supportaccess audit verify EXPORT --key KEY --anchor CHECKPOINT")),
+    ) if log.checkpoint else None  # fmt: skip
     return joined(
         facts,
         tag("ul", *(tag("li", trouble) for trouble in log.troubles)) if log.troubles else None,
@@ -226,6 +231,7 @@ def _log(report: Report) -> Html:
             "recompute it, and see that the log still begins with it:"),
         tag("pre", tag("code", f"supportaccess audit verify --tenant {tenant}\n"
                        f"supportaccess audit log --tenant {tenant} --all --oldest-first -o jsonl")),
+        signed,
         tag("p", "An entry is a leaf of a Merkle tree as RFC 6962 has it (SHA-256). Keep this page, or the root hash, "
             "where those who may write to the store cannot."),
     )  # fmt: skip
