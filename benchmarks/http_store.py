@@ -21,12 +21,13 @@ from typing import Any
 import psycopg
 from benchmarks import bulk, rest, stores
 from benchmarks.floors import Prepared, SameMessages, SqliteFloor
-from benchmarks.issuer import Issuer, issuer
+from benchmarks.issuer import token_of
 from benchmarks.load import HttpConnection, Load, drive, p50, p99, processor_seconds
 from benchmarks.postgresql import make_store, postgresql
 from benchmarks.recording import PAGE, Recorded, record_decisions, record_page
 from benchmarks.table import print_table
 from psycopg.conninfo import make_conninfo
+from tests.support.issuer import Issuer, running
 
 from supportaccess.domain.records import AccessRequest
 from supportaccess.store.embedded import open_embedded
@@ -201,11 +202,11 @@ def main() -> int:
     parser.add_argument("--only", choices=("postgresql", "sqlite"), help="one database alone")
     options = parser.parse_args()
     compared = []
-    with tempfile.TemporaryDirectory() as name, issuer(Path(name)) as authority:
+    with tempfile.TemporaryDirectory() as name, running(Path(name)) as authority:
         for database, stand in (("postgresql", _on_postgresql), ("sqlite", _on_sqlite)):
             if options.only in (None, database):
                 with stand(Path(name), authority, options) as measured:
-                    compared += _measure(measured, authority.token(stores.TENANT), options)
+                    compared += _measure(measured, token_of(authority, stores.TENANT), options)
     print(f"{options.rows:,} requests, {options.threads} client threads, {options.turns} turns\n")
     _print(compared)
     return int(any(one.ratio < _LEAST for one in compared))

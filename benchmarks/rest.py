@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import of_a_user
-from benchmarks.issuer import CLIENT_ID, SCOPE, Issuer
+from tests.support.issuer import API, SCOPE, Issuer
 
 _MANY = 10**9
 _SECONDS_TO_START = 60
@@ -43,9 +43,9 @@ def write_settings(
     tables: dict[str, Mapping[str, Any]] = {
         "identity": {
             "tenants": tenant_ids,
-            "client_id": CLIENT_ID,
+            "client_id": API,
             "scope": SCOPE,
-            "authority": issuer.base,
+            "authority": issuer.authority,
             "ca_file": str(issuer.ca_file),
         },
         "database": database,

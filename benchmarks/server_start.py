@@ -19,9 +19,9 @@ from statistics import median
 
 from benchmarks import rest, stores
 from benchmarks.environment import of_a_user
-from benchmarks.issuer import issuer
 from benchmarks.postgresql import make_store, postgresql
 from benchmarks.table import print_table
+from tests.support.issuer import running
 
 _MOST_SECONDS = 5.0
 _MOST_MEMORY = 3.0
@@ -143,7 +143,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.server_start")
     parser.add_argument("--turns", type=int, default=10, help="starts of each")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, issuer(Path(name)) as authority, postgresql() as conninfo:
+    with tempfile.TemporaryDirectory() as name, running(Path(name)) as authority, postgresql() as conninfo:
         folder, database = Path(name), {"postgresql": make_store(conninfo, "store")}
         cases = []
         for kind, named, workers in (

@@ -17,11 +17,12 @@ from statistics import median
 
 from benchmarks import bulk, rest, stores
 from benchmarks.environment import of_a_user
-from benchmarks.issuer import issuer
+from benchmarks.issuer import token_of
 from benchmarks.load import peak_memory
 from benchmarks.postgresql import make_store, postgresql
 from benchmarks.table import print_table
 from psycopg.conninfo import make_conninfo
+from tests.support.issuer import running
 
 from supportaccess.domain.records import Status
 
@@ -126,12 +127,12 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=100_000, help="requests in the store")
     parser.add_argument("--turns", type=int, default=3, help="turns of floor and command")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, issuer(Path(name)) as authority, postgresql() as conninfo:
+    with tempfile.TemporaryDirectory() as name, running(Path(name)) as authority, postgresql() as conninfo:
         folder, database = Path(name), {"postgresql": make_store(conninfo, "store")}
         bulk.fill(make_conninfo(conninfo, dbname="store"), options.rows)
         rest.write_settings(folder / "server.toml", authority, [stores.TENANT], database)
         with rest.server(folder / "server.toml") as server:
-            bench = Bench(folder, server, authority.token(stores.TENANT), options.rows)
+            bench = Bench(folder, server, token_of(authority, stores.TENANT), options.rows)
             turns = [(bench.floor(), bench.command()) for _ in range(options.turns)]
     print(f"{options.rows:,} requests, pages of 1,000, {options.turns} turns\n")
     floors, commands = zip(*turns, strict=True)

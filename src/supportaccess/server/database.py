@@ -40,6 +40,7 @@ class Database:
             self._reader = self._writer = _Threads("database", settings.pool, settings)
         self._long_reader = _Threads("long-reader", 1, settings)
         self._turns = defaultdict[str, asyncio.Semaphore](partial(asyncio.Semaphore, max(1, self._writer.number // 2)))
+        self._all = frozenset({self._reader, self._writer, self._long_reader})
         self._in_line = 0
         self.written = asyncio.Event()
         """Is set when something may have been written."""
@@ -84,7 +85,7 @@ class Database:
 
     def close(self) -> None:
         """Wait for what is under way, and give the database back."""
-        for threads in self._all():
+        for threads in self._all:
             threads.close()
 
     async def _turn_of(self, tenant_id: str) -> asyncio.Semaphore:
@@ -119,11 +120,8 @@ class Database:
 
     def _tell(self) -> None:
         if self._load is not None:
-            kinds = self._all()
-            self._load(sum(each.running for each in kinds), sum(each.waiting for each in kinds))
-
-    def _all(self) -> "set[_Threads]":
-        return {self._reader, self._writer, self._long_reader}
+            running = sum([each.running for each in self._all])
+            self._load(running, sum([each.taken for each in self._all]) - running)
 
 
 def _too_many() -> StoreUnavailable:

@@ -14,7 +14,7 @@ from tests.support.postgresql import postgresql_world, shared_cluster
 from tests.support.worlds import SqlWorld, counted_ids
 
 from supportaccess.store.protocol import SHORTEST_PREFIX, AuditQuery, Order, RequestQuery
-from supportaccess.store.sql import maintenance, store
+from supportaccess.store.sql import maintenance, rows, store
 from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.engine import EVERY_TENANT
 from supportaccess.store.sql.lists import Listing
@@ -81,8 +81,8 @@ def test_a_page_walks_along_an_index(crowded: SqlWorld, query: RequestQuery, ord
     # Read and sorted are the few rows of one support request, those that no sweep has seen, and those of 30 days.
     narrow = query.support_request_id or query.approved_access or "urgency <" in statement
     filtered = query.engineer or query.search or query.since
-    rows, arms = split(reads(nodes))
-    assert [node["Actual Rows"] for node in rows] == [1]
+    looked_up, arms = split(reads(nodes))
+    assert [node["Actual Rows"] for node in looked_up] == [1]
     for node in arms:
         condition = node.get("Index Cond") or node["Recheck Cond"]
         assert "tenant_id =" in condition or node["Node Type"] == "Bitmap Heap Scan", node
@@ -117,6 +117,22 @@ def test_finding_searches_indexes(crowded: SqlWorld, text: str) -> None:
         assert not [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Actual Loops"]], nodes
     by_prefix, *_ = reads(plan(crowded, store._FIND, parameters))
     assert "id >=" in by_prefix.get("Index Cond", "") or len(text) < SHORTEST_PREFIX
+
+
+@pytest.mark.parametrize("statement", [rows.GET, rows.UPDATE, rows.DELETE], ids=["get", "update", "delete"])
+def test_a_decision_looks_its_row_up(crowded: SqlWorld, statement: str) -> None:
+    """A decision finds its row by tenant and ID, and looks at no other row of the tenant."""
+    record = crowded.records(HOME)[0]
+    before = {"status_before": record.status.value, "etag_before": record.etag}
+    with crowded.engine.writing([HOME]) as session:
+        row = session.one(f"EXPLAIN (FORMAT JSON) {statement}", rows.row_of(HOME, record) | before)
+    assert row is not None
+    nodes = list(_nodes((row[0] if isinstance(row[0], list) else json.loads(row[0]))[0]["Plan"]))
+    found = [node for node in nodes if node.get("Index Name")]
+    assert [node["Index Name"] for node in found] == ["access_requests_pkey"], nodes
+    assert "(tenant_id = " in found[0]["Index Cond"]
+    assert "(id = " in found[0]["Index Cond"]
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"], nodes
 
 
 def test_a_sweep_looks_at_what_is_due_alone(crowded: SqlWorld) -> None:

@@ -1,14 +1,14 @@
 """Access requests: read, raised and decided."""
 
 from typing import cast
-from urllib.parse import urlencode
+from urllib.parse import unquote_plus
 
 import msgspec
 
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest, Struct
 from supportaccess.server.operations import Call, route
-from supportaccess.server.queries import EventQuery, FindQuery, RequestCountQuery, RequestListQuery, read_pairs
+from supportaccess.server.queries import EventQuery, FindQuery, RequestCountQuery, RequestListQuery
 from supportaccess.store.protocol import EventPage
 from supportaccess.store.wire import (
     ApproveBody,
@@ -140,8 +140,9 @@ def next_link(call: Call, skip_token: str | None) -> str | msgspec.UnsetType:
     """Return the address of the next page, with every parameter of this one; none on the last page."""
     if skip_token is None:
         return msgspec.UNSET
-    kept = [(name, text) for name, text in read_pairs(call.scope["query_string"]) if name != "skipToken"]
-    return f"{call.base_url}{call.scope['path']}?{urlencode([*kept, ('skipToken', skip_token)])}"
+    pairs = call.scope["query_string"].decode("ascii").split("&")
+    kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != "skipToken"]
+    return f"{call.base_url}{call.scope['path']}?{'&'.join([*kept, f'skipToken={skip_token}'])}"
 
 
 ROUTES = (
