@@ -325,7 +325,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("code", "kind"),
         [
-            (sqlite3.SQLITE_FULL, "StoreRefused"),
+            (sqlite3.SQLITE_FULL, "StoreFull"),
             (sqlite3.SQLITE_IOERR_WRITE, "StoreRefused"),
             (sqlite3.SQLITE_IOERR_FSYNC, "OutcomeUnknown"),
             (sqlite3.SQLITE_IOERR_DIR_FSYNC, "OutcomeUnknown"),
