@@ -14,11 +14,9 @@ def check_rights(paths: Paths) -> list[tuple[Path, str]]:
 
     On Windows there is nothing to check: the folders are in the user's profile and inherit its rights.
     """
-    if os.name == "nt":
-        return []
     # A set: on some systems two of the folders are one, or one is inside another.
     ours = {path for folder in (paths.config, paths.data, paths.cache) for path in _walk(folder)}
-    return [(path, trouble) for path in sorted(ours) if (trouble := _trouble(path))]
+    return [(path, trouble) for path in sorted(ours) if (trouble := trouble_of(path))]
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -27,7 +25,10 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in folders + files)
 
 
-def _trouble(path: Path) -> str | None:
+def trouble_of(path: Path) -> str | None:
+    """Return how a file or folder is open to others, in a sentence that ends in what mends it; None if it is not."""
+    if os.name == "nt":
+        return None
     try:
         status = path.lstat()
     except OSError:

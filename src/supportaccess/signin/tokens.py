@@ -98,6 +98,13 @@ class Tokens:
                 return self._own(claims)
         raise given.missing(self._profile.tenant_id)
 
+    @property
+    def comes_from_elsewhere(self) -> str | None:
+        """What one signs in by without a login: a variable, a file or a way of an application; None if by nothing."""
+        given = AccessTokens(self._environment)
+        how = sign_in_of(self._environment)
+        return given.origin or (how.method if how is not None else None)
+
     def kept(self) -> Token | None:
         """Return the token that a command would take without asking anybody; None if there is none."""
         given = AccessTokens(self._environment)

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from supportaccess.cli.checks import Check, Result, failed, passed, refused, skipped, tried
 from supportaccess.cli.context import Context
 from supportaccess.cli.doctor.network import Way, name_check, proxy_check, tls_checks
+from supportaccess.cli.doctor.sign_in import sign_in_check, token_cache_check
 from supportaccess.cli.output.ages import duration
 from supportaccess.domain.errors import Forbidden, SupportAccessError
 from supportaccess.domain.permissions import Permission
@@ -40,6 +41,7 @@ class SharedStoreChecks:
         self._profile = profile
         self._client = Client(profile.store, patience=_PATIENCE)
         self._store: HttpStore = context.http_store(profile)
+        self._tokens = context.tokens(profile)
 
     def run(self) -> list[Check]:
         """Make them, each on what the ones before it found."""
@@ -49,6 +51,7 @@ class SharedStoreChecks:
             self._client.close()
 
     def _checks(self) -> Iterator[Check]:
+        yield tried("token cache", lambda: token_cache_check(self._profile, self._context.paths, self._tokens))
         way = Way(self._profile.store)
         found = [proxy_check(way), name_check(way)]
         if all(check.result is not Result.FAILED for check in found):
@@ -76,7 +79,7 @@ class SharedStoreChecks:
             yield refused("sign-in", error)
             yield skipped("permission", "needs a sign-in")
             return
-        yield _sign_in(me)
+        yield sign_in_check(self._profile, me, self._tokens)
         yield from _permissions(me)
         yield tried("store", self._database)
 
@@ -116,14 +119,6 @@ def _clock(answer: Answer, before: datetime, after: datetime) -> Check:
         mend = "Set the clock, or ask who runs the store to: tokens and time limits are measured by it."
         return failed("clock", message, mend)
     return passed("clock", f"within {_SKEW.total_seconds():.0f} seconds of the server's")
-
-
-def _sign_in(me: Me) -> Check:
-    name = me.actor.display_name or me.actor.object_id or "somebody"
-    if not me.permissions:
-        lacking = me.lacking[0].message if me.lacking else "Ask who runs the store which role it takes."
-        return failed("sign-in", f"you are {name} there, and may do nothing", lacking)
-    return passed("sign-in", f"you are {name} ({me.actor.object_id or me.actor.kind}) there")
 
 
 def _permissions(me: Me) -> Iterator[Check]:
