@@ -14,7 +14,14 @@ from supportaccess.settings.sign_in import Account, Discovered, Method, SignIn
 AUTHORITY = "https://login.microsoftonline.com"
 
 
-def sign_in(home: Home, endpoint: str, *, token: str = "kept.in.cache", tenant_id: str = HOME) -> None:  # noqa: S107
+def sign_in(
+    home: Home,
+    endpoint: str,
+    *,
+    token: str = "kept.in.cache",  # noqa: S107
+    tenant_id: str = HOME,
+    alias: str = "contoso",
+) -> None:
     """Put a profile and a token cache there as a login with a browser leaves them."""
     import msal
 
@@ -23,7 +30,7 @@ def sign_in(home: Home, endpoint: str, *, token: str = "kept.in.cache", tenant_i
     settings.save(
         Profile(
             tenant_id=tenant_id,
-            alias="contoso",
+            alias=alias,
             store=endpoint,
             client_id=CLIENT,
             authority=AUTHORITY,

@@ -217,9 +217,17 @@ def _keep(context: Context, profile: Profile, place: places.Place | None, cache:
         return
     for other in places.every(context.paths.cache, profile.tenant_id):
         if other.path != place.path and other.path.exists():
-            other.forget()
+            _forget(context, other)
     with TokenCache(place, context.streams.warn).locked():
         place.save(cache.serialize())
+
+
+def _forget(context: Context, place: places.Place) -> None:
+    """Forget older tokens. Where that cannot be done now, a later logout does."""
+    try:
+        place.forget()
+    except SupportAccessError as error:
+        context.streams.warn(f"Older tokens stay: {error.message}")
 
 
 def _told(context: Context, profile: Profile, place: places.Place | None) -> ExitCode:

@@ -119,6 +119,11 @@ def _by_broker(registration: Registration, cache: Any, say: Say, account: str | 
 
 def broker_application(registration: Registration, cache: Any) -> Any:
     """Return the application that goes through the broker. Raises NotSignedIn where its extra is missing."""
+    from importlib.util import find_spec
+
+    missing = NotSignedIn("the broker needs a part that is not installed", hint="pip install 'supportaccess[broker]'")
+    if find_spec("pymsalruntime") is None:  # before the authority is asked: MSAL looks after that
+        raise missing
     try:
         return applications.public(
             registration,
@@ -129,9 +134,7 @@ def broker_application(registration: Registration, cache: Any) -> Any:
             enable_broker_on_wsl=True,
         )
     except ImportError as error:
-        raise NotSignedIn(
-            "the broker needs a part that is not installed", hint="pip install 'supportaccess[broker]'"
-        ) from error
+        raise missing from error
 
 
 def _is_windows_beneath() -> bool:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-from supportaccess.domain.errors import NotSignedIn, SupportAccessError
+from supportaccess.domain.errors import NotSignedIn, StoreRefused, SupportAccessError
 from supportaccess.settings.paths import private_folder, refused, write_private
 
 _LARGEST = 4 * 1024 * 1024
@@ -37,7 +37,7 @@ class Place(ABC):
 
     @abstractmethod
     def load(self) -> str:
-        """Return what is kept; nothing at all is the empty text. Raises Damaged, StoreRefused."""
+        """Return what is kept; nothing at all is the empty text. Raises Damaged, StoreRefused, NotSignedIn."""
 
     @abstractmethod
     def save(self, text: str) -> None:
@@ -53,6 +53,10 @@ class Place(ABC):
         with suppress(OSError):
             self.path.replace(aside)
         return aside
+
+    def asides(self) -> list[Path]:
+        """Return what was put out of the way."""
+        return list(self.path.parent.glob(f"{self.path.name}.damaged-*"))
 
 
 class PlainFile(Place):
@@ -119,8 +123,11 @@ class _SystemStore(Place):
             return str(self.persistence().load())
         except PersistenceNotFound:
             return ""
-        except Exception as error:  # each system raises its own
-            raise Damaged(f"{self.title} does not give out the token cache: {error}") from error
+        except Exception as error:  # each system raises its own; locked is not damaged, so nothing is set aside
+            raise NotSignedIn(
+                f"{self.title} does not give out the token cache: {_first_line(error)}",
+                hint="Unlock it, or sign in anew: supportaccess login",
+            ) from error
 
     def save(self, text: str) -> None:
         """Keep it instead of what was there."""
@@ -130,13 +137,17 @@ class _SystemStore(Place):
         try:
             self.persistence().save(text)
         except Exception as error:
-            raise NotSignedIn(f"{self.title} does not take the token cache: {error}") from error
+            raise NotSignedIn(f"{self.title} does not take the token cache: {_first_line(error)}") from error
 
     def forget(self) -> None:
         """Keep nothing any more. Neither system has a way to remove an entry here: an empty one holds nothing."""
-        if self.path.exists():
-            with suppress(SupportAccessError):
-                self.save("")
+        try:
+            self.save("")
+        except SupportAccessError as error:  # the mark stays: what it stands for is still there
+            raise StoreRefused(
+                f"the tokens of tenant {self.tenant_id} are not forgotten: {error.message}",
+                hint=f"Try again where {self.title} is open; or remove its entry {_SERVICE!r} there, and {self.path}.",
+            ) from error
         super().forget()
 
     @abstractmethod
@@ -192,11 +203,17 @@ def found(cache: Path, tenant_id: str) -> Place | None:
 
 def forget_all(cache: Path, tenant_id: str) -> bool:
     """Forget a tenant's tokens wherever they are; tell whether there were any. Raises StoreRefused."""
-    kept = [place for place in every(cache, tenant_id) if place.path.exists()]
+    kept = [place for place in every(cache, tenant_id) if place.path.exists() or place.asides()]
+    failed: list[SupportAccessError] = []
     for place in kept:
-        place.forget()
-    for aside in folder_of(cache).glob(f"{tenant_id}.*.damaged-*"):
-        _unlink(aside)
+        try:
+            place.forget()
+            for aside in place.asides():
+                _unlink(aside)
+        except SupportAccessError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return bool(kept)
 
 
@@ -227,11 +244,12 @@ def _tried(place: _SystemStore) -> tuple[Place | None, str]:
     except ImportError:
         return None, f"{place.title} needs PyGObject and libsecret, which this Python does not have"
     except Exception as error:  # noqa: BLE001 - each system raises its own
-        return (
-            None,
-            f"{place.title} cannot be used: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-        )
+        return None, f"{place.title} cannot be used: {_first_line(error)}"
     return place, ""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _read(path: Path) -> bytes:

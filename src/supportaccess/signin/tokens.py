@@ -17,7 +17,7 @@ from supportaccess.settings.sign_in import Method
 from supportaccess.signin.access_tokens import AccessTokens
 from supportaccess.signin.cached import MARGIN, Held, held
 from supportaccess.signin.environment import sign_in_of
-from supportaccess.signin.places import PlainFile, folder_of, found
+from supportaccess.signin.places import Damaged, found
 from supportaccess.signin.registration import login_line, registration_of
 
 
@@ -131,22 +131,16 @@ class Tokens:
         profile = self._profile
         if profile.client_id is None or profile.sign_in is None or self._is_by_environment():
             return None
-        place = PlainFile(folder_of(self._cache), profile.tenant_id)
-        if not place.path.exists():
-            encrypted = found(self._cache, profile.tenant_id)
-            if encrypted is None:
-                return None
-            return self._from(encrypted.load(), encrypted.description)
-        return self._from(place.load(), place.description)
-
-    def _from(self, text: str, origin: str) -> Token | None:
-        profile = self._profile
+        place = found(self._cache, profile.tenant_id)
+        if place is None:
+            return None
         account = profile.account.id if profile.account is not None else None
         try:
+            text = place.load()
             lying = held(text, registration_of(profile), account, time.time()) if text else None
-        except ValueError:
+        except (ValueError, Damaged):
             return None  # whoever renews it says what is wrong, and mends it
-        return token_of(lying, origin, profile) if lying else None
+        return token_of(lying, place.description, profile) if lying else None
 
     def _is_by_environment(self) -> bool:
         return sign_in_of(self._environment) is not None

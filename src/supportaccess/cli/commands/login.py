@@ -1,5 +1,6 @@
 """`supportaccess login` and `logout`: signing in to a tenant of a shared store, and forgetting it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.group import examples
 from supportaccess.cli.logging_in import Given, log_in
 from supportaccess.domain.endpoints import check_endpoint
-from supportaccess.domain.errors import InvalidInput, NotFound, NotSignedIn
+from supportaccess.domain.errors import InvalidInput, NotFound, NotSignedIn, SupportAccessError
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.settings.profiles import ENDPOINT_VARIABLE, Profile
 from supportaccess.settings.sign_in import Method
@@ -131,20 +132,39 @@ def logout(
     if every and tenant is not None:
         raise InvalidInput("--all and --tenant cannot be combined", hint="Give one of them.")
     names = _everyone(context) if every else {(chosen := context.settings.chosen(tenant)).tenant_id: chosen.name}
-    from supportaccess.signin.places import forget_all
-
-    forgotten = [name for tenant_id, name in names.items() if forget_all(context.paths.cache, tenant_id)]
+    forgotten, failed = _forget(context, names)
     for profile in context.settings.readable_profiles():
         if profile.tenant_id in names and profile.account is not None and profile.account.id is not None:
             context.settings.save(replace(profile, account=None))  # so that the next login is anybody's
-    if not forgotten:
+    if not forgotten and failed is None:
         context.streams.note("There was no sign-in to forget.")
         return ExitCode.DONE
+    if forgotten:
+        _tell_forgotten(context, forgotten)
+    if failed is not None:
+        raise failed
+    return ExitCode.DONE
+
+
+def _forget(context: Context, names: Mapping[str, str]) -> tuple[list[str], SupportAccessError | None]:
+    """Forget the tokens of these tenants; return whose there were, and what failed. One failure stops no other."""
+    from supportaccess.signin.places import forget_all
+
+    forgotten: list[str] = []
+    failed: SupportAccessError | None = None
+    for tenant_id, name in names.items():
+        try:
+            forgotten += [name] if forget_all(context.paths.cache, tenant_id) else []
+        except SupportAccessError as error:
+            failed = error
+    return forgotten, failed
+
+
+def _tell_forgotten(context: Context, forgotten: list[str]) -> None:
     context.streams.note(
         f"Forgot the sign-in to {', '.join(forgotten)} on this machine. Tokens already given out stay good until they "
         "end; to revoke them: Entra admin center > Users > Revoke sessions."
     )
-    return ExitCode.DONE
 
 
 def _everyone(context: Context) -> dict[str, str]:

@@ -185,13 +185,17 @@ def rename(
 
 @examples(("Forget the profile", "supportaccess tenant remove contoso --yes"))
 def remove(ctx: typer.Context, tenant: TheTenant, yes: options.Yes = False) -> int:
-    """Remove a tenant profile. What the store holds of the tenant stays."""
+    """Remove a tenant profile, and forget its tokens on this machine. What the store holds of the tenant stays."""
     context: Context = ctx.obj
     profile = context.settings.chosen(tenant, by="the argument")
     if not agreed(context, f"Remove the profile of {profile.name}?", yes=yes):
         return ExitCode.FAILED
+    from supportaccess.signin.places import forget_all
+
+    had_tokens = forget_all(context.paths.cache, profile.tenant_id)  # first: without its profile nobody looks for them
     context.settings.remove(profile.tenant_id)
-    context.streams.note(f"Removed the profile of {profile.name}. The store still has its requests.")
+    signed_out = " Forgot the sign-in to it on this machine." if had_tokens else ""
+    context.streams.note(f"Removed the profile of {profile.name}. The store still has its requests.{signed_out}")
     return ExitCode.DONE
 
 
