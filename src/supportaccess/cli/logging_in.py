@@ -10,7 +10,7 @@ from supportaccess.cli.exit_codes import ExitCode, exit_code_of
 from supportaccess.cli.signing_in import AtTerminal, told_by, understood
 from supportaccess.domain.errors import InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.settings.profiles import Profile
-from supportaccess.settings.sign_in import Account, Method, SignIn
+from supportaccess.settings.sign_in import TAKES, Account, Method, SignIn
 from supportaccess.signin import machines, people, places
 from supportaccess.signin.applications import Result
 from supportaccess.signin.cache import TokenCache
@@ -102,20 +102,11 @@ def _how(context: Context, profile: Profile, given: Given) -> tuple[SignIn, str]
     return replace(same, **told), note
 
 
-_BELONGS = {
-    Method.CLIENT_SECRET: {"secret_variable", "secret_file"},
-    Method.CERTIFICATE: {"certificate", "passphrase_variable", "passphrase_file", "send_chain"},
-    Method.MANAGED_IDENTITY: {"managed_identity"},
-    Method.AZURE_PIPELINES: {"service_connection"},
-    Method.TOKEN_FILE: {"token_file"},
-}
-
-
 def _refuse_misplaced(method: Method, told: dict[str, Any]) -> None:
     """Raise InvalidInput for an option of another method: it would be passed over in silence."""
-    misplaced = set(told) - _BELONGS.get(method, set())
+    misplaced = set(told) - set(TAKES.get(method, ()))
     if misplaced:
-        right = next(each for each, names in _BELONGS.items() if misplaced & names)
+        right = next(each for each, names in TAKES.items() if misplaced & set(names))
         raise InvalidInput(f"an option belongs to {right}, and the sign-in is by {method}", hint=f"Add --with {right}.")
 
 

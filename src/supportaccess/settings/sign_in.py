@@ -1,5 +1,6 @@
 """What a profile says about signing in: how, as whom, and what the endpoint told about it. Never a secret."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -47,6 +48,16 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     managed_identity: str | None = None
     service_connection: str | None = None
     token_file: str | None = None
+
+
+TAKES: Mapping[Method, tuple[str, ...]] = {
+    Method.CLIENT_SECRET: ("secret_variable", "secret_file"),
+    Method.CERTIFICATE: ("certificate", "passphrase_variable", "passphrase_file", "send_chain"),
+    Method.MANAGED_IDENTITY: ("managed_identity",),
+    Method.AZURE_PIPELINES: ("service_connection",),
+    Method.TOKEN_FILE: ("token_file",),
+}
+"""What of a SignIn goes with which way. Of a variable and a file for the same, the variable counts."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,19 @@ SERVICE_CONNECTION = "SUPPORTACCESS_SERVICE_CONNECTION"
 TOKEN_FILE = "SUPPORTACCESS_FEDERATED_TOKEN_FILE"  # noqa: S105
 ALLOW_PLAINTEXT = "SUPPORTACCESS_ALLOW_PLAINTEXT_CACHE"
 
+VARIABLES = {
+    "secret_variable": SECRET,
+    "secret_file": SECRET_FILE,
+    "certificate": CERTIFICATE,
+    "passphrase_variable": PASSPHRASE,
+    "passphrase_file": PASSPHRASE_FILE,
+    "send_chain": SEND_CHAIN,
+    "managed_identity": MANAGED_IDENTITY,
+    "service_connection": SERVICE_CONNECTION,
+    "token_file": TOKEN_FILE,
+}
+"""The variable of each part of a SignIn but the method."""
+
 _YES = {"1", "true", "yes"}
 
 
@@ -40,6 +53,11 @@ def sign_in_of(environment: Mapping[str, str]) -> SignIn | None:
         service_connection=environment.get(SERVICE_CONNECTION) or None,
         token_file=environment.get(TOKEN_FILE) or None,
     )
+
+
+def named_by(environment: Mapping[str, str]) -> str | None:
+    """Return the variable that says how to sign in; None when there is none."""
+    return next((name for name in (METHOD, SECRET, SECRET_FILE, CERTIFICATE) if environment.get(name)), None)
 
 
 def said_yes(environment: Mapping[str, str], variable: str) -> bool:

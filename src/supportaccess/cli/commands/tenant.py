@@ -20,7 +20,7 @@ from supportaccess.domain.errors import InvalidInput, NotFound
 from supportaccess.domain.findings import Code
 from supportaccess.domain.records import Struct
 from supportaccess.domain.text import LONGEST_REASON, check_text
-from supportaccess.settings.profiles import Profile
+from supportaccess.settings.profiles import ENDPOINT_VARIABLE, Profile
 
 
 class ProfileRow(Struct, frozen=True, kw_only=True):
@@ -58,8 +58,10 @@ def list_profiles(
     printer = context.printer(layout, output=output, columns=columns, query=query)
     settings = context.settings
     default = settings.default_tenant()
-    files = {each.tenant_id: str(settings.file_of(each.tenant_id)) for each in settings.profiles() if show_origin}
-    rows = [_row(profile, default, files.get(profile.tenant_id)) for profile in settings.profiles()]
+    rows = [
+        _row_and_file(context, profile, default) if show_origin else _row(profile, default)
+        for profile in settings.profiles()
+    ]
     printer.print_all(rows)
     if not rows:
         context.streams.note("There are no profiles yet. Add one: supportaccess tenant set TENANT_ID --alias NAME")
@@ -217,6 +219,14 @@ def _row(profile: Profile, default: str | None, origin: str | None = None) -> Pr
         origin=origin,
         silenced=profile.silenced,
     )
+
+
+def _row_and_file(context: Context, profile: Profile, default: str | None) -> ProfileRow:
+    """Return a profile as it holds for a command that names its tenant, with what set it."""
+    origin = str(context.settings.file_of(profile.tenant_id))
+    if endpoint := context.environment.get(ENDPOINT_VARIABLE):
+        profile, origin = profile.at(endpoint), f"{origin}; its store: {ENDPOINT_VARIABLE}"
+    return _row(profile, default, origin)
 
 
 def _silenced(before: Mapping[str, str], given: Sequence[str]) -> dict[str, str]:
