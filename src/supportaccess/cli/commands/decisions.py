@@ -7,11 +7,12 @@ import typer
 
 from supportaccess.cli import options
 from supportaccess.cli.context import Context
+from supportaccess.cli.crossing import check_both
 from supportaccess.cli.deciding import AT_MICROSOFT, Options, Verb, approving, decide
 from supportaccess.cli.group import examples
 from supportaccess.cli.output.ages import parse_duration, parse_time
-from supportaccess.domain.errors import InvalidInput, ProofRequired
-from supportaccess.domain.lifecycle import check_proven, check_revocable_here
+from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.lifecycle import check_revocable_here
 from supportaccess.domain.limits import Limit, end_of
 from supportaccess.domain.records import AccessRequest, Side, Status
 
@@ -140,13 +141,7 @@ def _check_approval(context: Context, tenant: str | None, record: AccessRequest,
     """Refuse before the question what would be refused after it."""
     end_of(record, limit, now)
     if record.side is Side.SUPPORT_REQUEST:
-        profile = context.settings.chosen(tenant)
-        try:
-            check_proven(record.resource_tenant_id, context.tenants_on(profile.store))
-        except ProofRequired as error:
-            if profile.is_remote:
-                error.hint = f"supportaccess login --tenant {record.resource_tenant_id} --endpoint {profile.store}"
-            raise
+        check_both(context, context.settings.chosen(tenant), record.resource_tenant_id)
 
 
 def _stands(record: AccessRequest, limit: Limit) -> bool:
