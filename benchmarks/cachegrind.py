@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import stores
+from benchmarks import remote, stores
+from tests.support.kept import sign_in
 
 _REFERENCES = re.compile(r"I\s+refs:\s+([\d,]+)")
 # What a current pip writes.
@@ -76,6 +77,17 @@ class Bench:
         """Make a home with a tenant's profile, whose store is a shared one."""
         (self._folder / name).mkdir()
         self._make_profile(name, "--endpoint", endpoint)
+
+    def make_signed_in(self, name: str, endpoint: str) -> None:
+        """Make a home with a tenant's profile, whose store is a shared one, as a login with a browser leaves it."""
+        home = self._folder / name
+        home.mkdir()
+        folders = {  # by their own variables: the usual ones are read from this process's environment
+            f"SUPPORTACCESS_{kind.upper()}_DIR": str(home / kind / "supportaccess") for kind in ("config", "cache")
+        }
+        sign_in(
+            {**self._environment(name), **folders}, endpoint, token=remote.token(stores.TENANT), tenant_id=stores.TENANT
+        )
 
     def _make_profile(self, name: str, *options: str) -> None:
         command = [sys.executable, str(self.script), "tenant", "set", stores.TENANT, "--quiet", *options]

@@ -30,6 +30,13 @@ def _commands(bench: Bench, authority: Path) -> list[Measured]:
         most=650,
         more={"SSL_CERT_FILE": str(authority), "SUPPORTACCESS_ACCESS_TOKEN": remote.token(stores.TENANT)},
     )
+    signed_in = Case(
+        "the same, with a kept token",
+        [script, "list", "-o", "json"],
+        "signed in",
+        most=650,
+        more={"SSL_CERT_FILE": str(authority)},
+    )
     cases = [
         Case("python -c pass  (floor)", ["-c", "pass"]),
         Case("python -c 'import typer'  (floor)", ["-c", "import typer"]),
@@ -39,6 +46,7 @@ def _commands(bench: Bench, authority: Path) -> list[Measured]:
         Case("list -o json", [script, "list", "-o", "json"], "busy", most=480),
         Case("list --approved -o json", [script, "list", "--approved", "-o", "json"], "busy"),
         over_http,
+        signed_in,
         Case("list  (TSV: piped)", [script, "list"], "busy"),
         Case("list  (table: on a terminal)", [script, "list"], "busy", terminal=True),
     ]
@@ -108,6 +116,7 @@ def main() -> int:
             bench.make_store(name, mix)
         with remote.serving(Path(folder), bench.printed("busy")) as shared:
             bench.make_remote("shared", shared.endpoint)
+            bench.make_signed_in("signed in", shared.endpoint)
             commands, growth = _commands(bench, shared.authority), _growth(bench)
     packages = ", ".join(f"{name} {version(name)}" for name in ("supportaccess", "typer", "rich", "msgspec", "urllib3"))
     print(f"{platform.python_implementation()} {platform.python_version()}, {packages}")

@@ -29,7 +29,7 @@ def certificate(tmp_path: Path) -> Certified:
 
 def keep(home: Home, desktop: SecretService, endpoint: str = DOWN, tenant_id: str = HOME) -> Path:
     """Sign in, with the token cache in the secret service; return the mark of that."""
-    sign_in(home, endpoint, tenant_id=tenant_id)
+    sign_in(home.environment, endpoint, tenant_id=tenant_id)
     plain = home.folder / "cache" / "tokens" / f"{tenant_id}.json"
     desktop.put(tenant_id, plain.read_text())
     plain.unlink()
@@ -63,7 +63,7 @@ def test_removing_the_profile_forgets_them(new_home: Home, desktop: SecretServic
 
 def test_removing_the_profile_forgets_a_plain_cache_and_what_was_set_aside(new_home: Home) -> None:
     """No file of the token cache is left, neither the cache nor a damaged one; a tenant without any says nothing."""
-    sign_in(new_home, DOWN)
+    sign_in(new_home.environment, DOWN)
     tokens = new_home.folder / "cache" / "tokens"
     (tokens / f"{HOME}.json.damaged-abcdef").write_text("kept.in.cache")
     new_home.add_tenant(RESOURCE, "fabrikam")
@@ -94,7 +94,7 @@ def test_what_cannot_be_forgotten_is_not_said_to_be(
 def test_logout_everywhere_goes_on_after_one_that_fails(new_home: Home, desktop: SecretService) -> None:
     """`logout --all` forgets what it can, names that, and fails for the tenant whose tokens stay."""
     mark = keep(new_home, desktop)
-    sign_in(new_home, DOWN, tenant_id=RESOURCE, alias="fabrikam")
+    sign_in(new_home.environment, DOWN, tenant_id=RESOURCE, alias="fabrikam")
     result = new_home.run("logout", "--all", env=desktop.locked)
 
     assert result.code == 1

@@ -1,9 +1,9 @@
 """A sign-in whose token is in the cache, without anybody who signed in: for what starts from there."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from tests.cli.home import Home
 from tests.support.issuer import API, CLIENT, SCOPE
 from tests.support.people import HOME
 
@@ -15,7 +15,7 @@ AUTHORITY = "https://login.microsoftonline.com"
 
 
 def sign_in(
-    home: Home,
+    environment: Mapping[str, str],
     endpoint: str,
     *,
     token: str = "kept.in.cache",  # noqa: S107
@@ -25,7 +25,8 @@ def sign_in(
     """Put a profile and a token cache there as a login with a browser leaves them."""
     import msal
 
-    settings = Settings(Paths.from_environment(home.environment), home.environment)
+    paths = Paths.from_environment(environment)
+    settings = Settings(paths, environment)
     now, scopes = datetime.now(UTC), (f"api://{API}/{SCOPE}",)
     settings.save(
         Profile(
@@ -63,6 +64,6 @@ def sign_in(
         },
         {"cached_at": str(int(time.time()))},
     )
-    path = home.folder / "cache" / "tokens" / f"{tenant_id}.json"
+    path = paths.cache / "tokens" / f"{tenant_id}.json"
     private_folder(path.parent)
     write_private(path, cache.serialize().encode())

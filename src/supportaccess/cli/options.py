@@ -113,6 +113,8 @@ def most_of(limit: int | None, *, everything: bool) -> int | None:
 
 def moment(text: str | None, now: datetime) -> datetime | None:
     """Return the time that `--since` or `--until` was given. Raises InvalidInput."""
+    if text is None:
+        return None
     from supportaccess.cli.output.ages import parse_time
 
-    return None if text is None else parse_time(text, now, future=False)
+    return parse_time(text, now, future=False)

@@ -6,11 +6,15 @@ request: for the signed head, and the proof that it goes on.
 
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from supportaccess.domain.errors import Forbidden, StoreUnavailable, VerificationFailed
 from supportaccess.domain.times import Clock
 from supportaccess.store.memory import Memory, Remembered
-from supportaccess.store.proofs import LogProofs
+
+# Only needed when a log is not as it was remembered.
+if TYPE_CHECKING:
+    from supportaccess.store.proofs import LogProofs
 
 _HINT = (
     "Ask who runs the store. If they restored a backup and told you so: supportaccess audit forget --tenant {}."
@@ -21,7 +25,7 @@ _HINT = (
 class Witness:
     """One tenant's log at one endpoint. For any thread."""
 
-    def __init__(self, proofs: LogProofs, folder: Path, store: str, tenant_id: str, clock: Clock) -> None:
+    def __init__(self, proofs: "LogProofs", folder: Path, store: str, tenant_id: str, clock: Clock) -> None:
         self._proofs = proofs
         self._memory = Memory(folder)
         self._log = self._memory.of(store, tenant_id)

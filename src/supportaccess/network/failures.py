@@ -12,7 +12,7 @@ from supportaccess.domain.errors import StoreUnavailable, SupportAccessError
 _MISMATCHES = {62, 64}
 """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
 _NO_TLS_THERE = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
-_STATUS_OF_PROXY = re.compile(r"Tunnel connection failed: (\d{3})")
+_STATUS_OF_PROXY = r"Tunnel connection failed: (\d{3})"
 
 _REACH = "Is this machine online, and the endpoint right? supportaccess doctor"
 _ENDPOINT = "The endpoint is in the tenant's profile: supportaccess tenant set TENANT --endpoint URL"
@@ -86,7 +86,7 @@ def _tls_failed(error: exceptions.SSLError, endpoint: str) -> Failure:
 
 
 def _proxy_failed(error: exceptions.ProxyError, endpoint: str) -> Failure:
-    told = _STATUS_OF_PROXY.search(str(error.original_error))
+    told = re.search(_STATUS_OF_PROXY, str(error.original_error))
     if told is None:
         return _unsent(
             f"the proxy for {endpoint} cannot be used: {_why(error.original_error)}", hint=PROXY_HINT, again=False

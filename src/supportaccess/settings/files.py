@@ -20,8 +20,9 @@ PATIENCE = 10.0
 """Seconds that a writer waits for another one."""
 
 T = TypeVar("T")
-_TABLE = re.compile(r"^[ \t]*\[\[?([^\[\]]+)\]", re.MULTILINE)
-_KEY_OF_ERROR = re.compile(r" - at `\$\.([\w.]+)[^`]*`")
+# Compiled when a file is broken, which is seldom: compiling costs every command.
+_TABLE = r"^[ \t]*\[\[?([^\[\]]+)\]"
+_KEY_OF_ERROR = r" - at `\$\.([\w.]+)[^`]*`"
 
 
 def broken(path: Path, why: str, *, key: str = "") -> InvalidInput:
@@ -121,7 +122,7 @@ def _with_line(error: str, text: str) -> str:
     """Return what a reader says of a text, with the line where it does not name one."""
     last = text.count("\n", 0, len(text.rstrip("\n"))) + 1
     error = error.replace("(at end of document)", f"(at the end, line {last})")
-    key = _KEY_OF_ERROR.search(error)
+    key = re.search(_KEY_OF_ERROR, error)
     line = key and _line_of(text, key[1])
     return f"line {line}: {error}" if line else error
 
@@ -134,7 +135,7 @@ def _line_of(text: str, key: str) -> int | None:
             tomllib.loads(before)
         except (ValueError, RecursionError):
             continue  # a line inside a string
-        if (_TABLE.findall(before) or [""])[-1].strip() == table:
+        if (re.findall(_TABLE, before, re.MULTILINE) or [""])[-1].strip() == table:
             return before.count("\n") + 1
     return _line_of(text, table) if table else None  # a table within one line
 

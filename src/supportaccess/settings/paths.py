@@ -3,9 +3,8 @@
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from supportaccess.domain.errors import InvalidInput, StoreRefused
 
@@ -17,8 +16,7 @@ FOLDERS = {
 """The variable that names each folder instead of the system's usual one."""
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """The program's three folders. None of them need exist."""
 
     config: Path

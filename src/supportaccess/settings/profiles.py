@@ -9,7 +9,6 @@ import msgspec
 
 from supportaccess.domain.endpoints import check_endpoint
 from supportaccess.domain.errors import Ambiguous, InvalidInput, NotFound, NotSignedIn, SupportAccessError
-from supportaccess.domain.findings import Code
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.settings.files import broken, edit, locked, read
 from supportaccess.settings.paths import Paths, private_folder, refused
@@ -316,6 +315,8 @@ def _wrong_key(profile: Profile) -> str:
 
 def _values(profile: Profile) -> dict[str, object]:
     """Return the keys of a profile's file; None for one that is not to be there."""
+    from supportaccess.domain.findings import Code
+
     tables = {"sign_in": SignIn, "account": Account, "discovery": Discovered}
     values: dict[str, object] = msgspec.structs.asdict(profile)
     del values["tenant_id"]

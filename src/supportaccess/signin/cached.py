@@ -4,7 +4,6 @@ What counts is what MSAL counts: the application, the account, the tenant, the s
 """
 
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import msgspec
 
@@ -14,7 +13,7 @@ MARGIN = 5 * 60
 """Seconds that a token must still be good for, as MSAL has it."""
 
 
-class Held(NamedTuple):
+class Held(msgspec.Struct, frozen=True):
     """An access token and when it ends."""
 
     token: str

@@ -1,13 +1,13 @@
 """As what and where one signs in: what a profile or the environment settled on."""
 
-from typing import NamedTuple
+import msgspec
 
 from supportaccess.domain.authorities import application_scope, host_of
 from supportaccess.domain.errors import NotSignedIn
 from supportaccess.settings.profiles import Profile
 
 
-class Registration(NamedTuple):
+class Registration(msgspec.Struct, frozen=True):
     """An application at an authority, the tenant in which it signs in, and the scopes that it asks for."""
 
     tenant_id: str

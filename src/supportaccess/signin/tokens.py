@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from supportaccess.domain.errors import NotSignedIn
 from supportaccess.settings.profiles import Profile
@@ -35,7 +37,7 @@ class Person(Protocol):
         """Tell what must not be missed."""
 
 
-class Token(NamedTuple):
+class Token(msgspec.Struct, frozen=True):
     """An access token, where it is from, and when it ends, if that is known."""
 
     text: str

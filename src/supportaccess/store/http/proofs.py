@@ -1,13 +1,17 @@
 """The proofs of a tenant's log, over HTTP."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from supportaccess.domain.errors import NotFound, StoreRefused
-from supportaccess.domain.tiles import TILE_WIDTH, Tile
 from supportaccess.store.http.client import Client
-from supportaccess.store.proofs import SignedHead
+
+# Every command over HTTP has these proofs at hand, and few ask for one.
+if TYPE_CHECKING:
+    from supportaccess.domain.tiles import Tile
+    from supportaccess.store.proofs import SignedHead
 
 _ALL = "/v1/audit-events"
 
@@ -19,8 +23,10 @@ class HttpProofs:
         self._client = client
         self._token = token
 
-    def head(self, earlier: int = 0) -> SignedHead:
+    def head(self, earlier: int = 0) -> "SignedHead":
         """Return the signed head, and what shows that it goes on from an earlier size."""
+        from supportaccess.store.proofs import SignedHead
+
         data = self._get(f"{_ALL}/checkpoint" + (f"?earlierSize={earlier}" if earlier else ""))
         try:
             return msgspec.json.decode(data, type=SignedHead)
@@ -31,11 +37,11 @@ class HttpProofs:
         """Return the receipt of an entry."""
         return self._get(f"{_ALL}/{sequence}/receipt")
 
-    def tile(self, tile: Tile) -> bytes | None:
+    def tile(self, tile: "Tile") -> bytes | None:
         """Return the hashes of a tile."""
         return self._get_if_there(f"{_ALL}/tiles/{tile.level}/{tile.index}{_width(tile)}")
 
-    def bundle(self, tile: Tile) -> bytes | None:
+    def bundle(self, tile: "Tile") -> bytes | None:
         """Return the entries under a tile of level 0."""
         return self._get_if_there(f"{_ALL}/bundles/{tile.index}{_width(tile)}")
 
@@ -49,5 +55,7 @@ class HttpProofs:
         return self._client.get(path, {"Authorization": f"Bearer {self._token()}"}).body
 
 
-def _width(tile: Tile) -> str:
+def _width(tile: "Tile") -> str:
+    from supportaccess.domain.tiles import TILE_WIDTH
+
     return "" if tile.width == TILE_WIDTH else f"?width={tile.width}"

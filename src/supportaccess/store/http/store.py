@@ -57,7 +57,7 @@ class Token(Protocol):
 _LONG = 900.0
 """Seconds for what grows with the log: a verification, an import."""
 _RUN_AGAIN = "Run the command again: what was done already stands, and is not done twice."
-_TAG = re.compile(r'"[\x21\x23-\x7e]*"')
+_TAG = r'"[\x21\x23-\x7e]*"'
 """A strong entity tag (RFC 9110, section 8.8.3). What is none is of no record, and sent as one that matches none."""
 _LOOK_FIRST = "See whether it is there before you raise it again: supportaccess list --support-request {}"
 
@@ -233,7 +233,7 @@ class HttpStore:
     def _decide(
         self, request_id: str, act: str, body: wire.Body, *, etag: str, key: str, also: str | None = None
     ) -> AccessRequest:
-        path, tag = _of(request_id, f"/{act}"), etag if _TAG.fullmatch(etag) else '""'
+        path, tag = _of(request_id, f"/{act}"), etag if re.fullmatch(_TAG, etag) else '""'
         return self._post(path, body, AccessRequest, key=key, headers={"If-Match": tag}, also=also)
 
     def _post(
