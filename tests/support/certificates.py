@@ -26,12 +26,18 @@ class ServerCertificate:
     authority: Path
 
 
-def certificate_for_loopback(folder: Path, *, begins: timedelta = -_DAY, ends: timedelta = _DAY) -> ServerCertificate:
-    """Make a certificate for localhost, 127.0.0.1 and ::1, and the authority that signed it; its term is from now."""
+def certificate_for_loopback(
+    folder: Path, *, begins: timedelta = -_DAY, ends: timedelta = _DAY, also: Sequence[str] = ()
+) -> ServerCertificate:
+    """Make a certificate for localhost, 127.0.0.1 and ::1, and the authority that signed it; its term is from now.
+
+    It is for the names in `also`, too.
+    """
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _named("Authority of the tests")
     authority = _signed(issuer, issuer, authority_key.public_key(), authority_key, _SIGNS_CERTIFICATES)
-    names = [x509.DNSName("localhost"), *(x509.IPAddress(ip_address(each)) for each in ("127.0.0.1", "::1"))]
+    addresses = (x509.IPAddress(ip_address(each)) for each in ("127.0.0.1", "::1"))
+    names = [*(x509.DNSName(each) for each in ("localhost", *also)), *addresses]
     certificate = _signed(
         _named("localhost"), issuer, key.public_key(), authority_key, _SIGNS_HANDSHAKES, names, (begins, ends)
     )
