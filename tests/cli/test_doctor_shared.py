@@ -12,6 +12,7 @@ import pytest
 from tests.cli.home import Home, Result, now
 from tests.signin.test_access_tokens import token
 from tests.store.http.scripted import SECONDS, Certified, Handler, Server, Step, answer, certified, refuse, serving
+from tests.support.certificates import certificate_for_loopback
 from tests.support.people import FOREIGN, HOME, RESOURCE
 
 from supportaccess.store.wire import Discovery
@@ -212,6 +213,40 @@ class TestWhatFails:
         assert "not trusted" in failed["message"]
         assert "SSL_CERT_FILE" in failed["mend"]
         assert named(result)["discovery"]["result"] == "skipped"
+
+    @pytest.mark.parametrize(
+        ("term", "left", "result"),
+        [
+            (timedelta(days=100), timedelta(days=6), "failed"),
+            (timedelta(days=100), timedelta(days=8), "passed"),
+            (timedelta(days=30), timedelta(days=4), "passed"),
+            (timedelta(days=30), timedelta(days=2), "failed"),
+            (timedelta(days=2), timedelta(hours=2), "failed"),
+        ],
+    )
+    def test_a_certificate_that_ends(
+        self, new_home: Home, tmp_path: Path, term: timedelta, left: timedelta, result: str
+    ) -> None:
+        """One that should have been renewed by now fails, with until when it is good; the rest is checked all the same.
+
+        Due is what has less than a week left, or less than a tenth of its term.
+        """
+        made = certificate_for_loopback(tmp_path, begins=left - term, ends=left)
+        files = Certified((made.certificate, made.key), made.authority)
+        with serving(files.files) as server:
+            new_home.run("tenant", "set", HOME, "--endpoint", server.url)
+            server.will(discovery(server), answer(200, READER), answer(200, {"count": 1}))
+            checked = run(new_home, files)
+
+        check = named(checked)["certificate"]
+        assert check["result"] == result, check
+        assert check["message"].startswith("good until 2")
+        assert checked.code == (1 if result == "failed" else 0)
+        if result == "failed":
+            assert failures(checked) == [check]
+            assert "not renewed yet" in check["message"]
+            assert check["mend"] == "Ask who runs the store to renew it."
+        assert named(checked)["sign-in"]["result"] == "passed"
 
     def test_a_host_that_does_not_exist(self, new_home: Home, certificate: Certified) -> None:
         """A name that cannot be looked up fails as that."""

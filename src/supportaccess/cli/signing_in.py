@@ -1,6 +1,7 @@
 """What ties sign-in to the rest: whom to ask how, what to tell the person, and what the profile keeps of it."""
 
 from collections.abc import Mapping
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
 from supportaccess.cli.output.streams import Streams
@@ -21,9 +22,18 @@ class AtTerminal:
         self._streams = streams
 
     @property
-    def can_answer(self) -> bool:
-        """Whether somebody is there who could sign in now."""
+    def is_there(self) -> bool:
+        """Whether somebody is there at all."""
         return self._streams.can_ask
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether somebody is there who could sign in now.
+
+        That is asked in the command's own thread alone: what others do meanwhile, such as asking several tenants side
+        by side, must not open a browser for each, nor ask while something else is said.
+        """
+        return self.is_there and current_thread() is main_thread()
 
     def say(self, text: str) -> None:
         """Tell what to do. Also when told to be quiet: without it nobody could sign in."""

@@ -136,7 +136,7 @@ class _Renewal:
         error = refusal(result, tenant=name, login=login)
         if claims is not None:
             error.message = f"the server asks for a stronger sign-in, and that needs a person: {error.message}"
-            if not self._person.can_answer:  # a login alone would not do: only the server says what it takes
+            if not self._person.is_there:  # a login alone would not do: only the server says what it takes
                 error.hint = "Run it on a terminal: it then asks you to sign in for this."
         return error
 

@@ -27,8 +27,12 @@ class Person(Protocol):
     """Whoever sits in front of it."""
 
     @property
+    def is_there(self) -> bool:
+        """Whether somebody is there at all."""
+
+    @property
     def can_answer(self) -> bool:
-        """Whether somebody is there who could sign in now."""
+        """Whether somebody is there who could sign in now, and may be asked to."""
 
     def say(self, text: str) -> object:
         """Tell what to do, or what happens."""
