@@ -23,7 +23,7 @@ import msgspec
 from litestar.types import HTTPScope, Receive
 
 from supportaccess.domain.errors import Forbidden, NotFound
-from supportaccess.domain.permissions import Permission
+from supportaccess.domain.permissions import MAY_SEE_HEAD, Permission
 from supportaccess.domain.records import AccessRequest
 from supportaccess.server import callers
 from supportaccess.server.bodies import read_body
@@ -35,7 +35,7 @@ from supportaccess.server.replies import JSON, Headers, Reply
 from supportaccess.server.services import Services
 from supportaccess.server.step_up import require_context
 from supportaccess.server.traces import trace_of
-from supportaccess.store.proofs import MAY_SEE_HEAD, LogProofs
+from supportaccess.store.proofs import LogProofs
 from supportaccess.store.protocol import RequestStore
 from supportaccess.store.sql.engine import Engine
 from supportaccess.store.sql.proofs import SqlProofs
@@ -100,7 +100,7 @@ class Call(Visit):
         """The header that says what was signed last of the caller's log, for those who may read in the tenant."""
         keys, caller = self.services.keys, self.who.caller
         last = keys.latest.get(caller.tenant_id) if keys is not None else None
-        if last is None or not caller.permissions & MAY_SEE_HEAD:
+        if last is None or caller.permissions.isdisjoint(MAY_SEE_HEAD):
             return []
         return [(CHECKPOINT_HEADER, f"{last.size} {last.root.hex()}")]
 

@@ -2,12 +2,8 @@
 
 from typing import Protocol
 
-from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import Struct
 from supportaccess.domain.tiles import Tile
-
-MAY_SEE_HEAD = frozenset({Permission.READ_REQUESTS, Permission.READ_AUDIT})
-"""The permissions of which one is enough to see a log's head: it tells how much there is, and nothing of what."""
 
 
 class SignedHead(Struct, frozen=True, kw_only=True):

@@ -228,7 +228,7 @@ class RequestStore(Protocol):
         ...
 
     def log_head(self) -> LogHead:
-        """Return the head of the audit log. Raises Forbidden."""
+        """Return the head of the audit log. Raises Forbidden for who may read neither requests nor the log."""
         ...
 
     def verify(self) -> Verification:

@@ -10,12 +10,12 @@ from supportaccess.domain.checkpoints import read_checkpoint
 from supportaccess.domain.errors import InvalidInput, NotFound, StoreRefused
 from supportaccess.domain.merkle_proofs import consistency_proof, inclusion_proof
 from supportaccess.domain.notes import BadNote
-from supportaccess.domain.permissions import Caller, Permission
+from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
 from supportaccess.domain.receipts import Receipt
 from supportaccess.domain.rotations import rotation_of
 from supportaccess.domain.tiles import TILE_WIDTH, Tile, encode_bundle
 from supportaccess.store.keys import Keys
-from supportaccess.store.proofs import MAY_SEE_HEAD, SignedHead
+from supportaccess.store.proofs import SignedHead
 from supportaccess.store.signing import key_of
 from supportaccess.store.sql.checkpoints import sign_log, stored_note
 from supportaccess.store.sql.engine import Engine, Session
@@ -44,8 +44,7 @@ class SqlProofs:
 
     def head(self, earlier: int = 0) -> SignedHead:
         """Return the signed head, what was written after the last signature included."""
-        if not self._caller.permissions & MAY_SEE_HEAD:
-            self._caller.require(Permission.READ_AUDIT)
+        self._caller.require(*MAY_SEE_HEAD)
         if earlier < 0:
             raise InvalidInput("a log has 0 entries or more")
         note = self._signed()

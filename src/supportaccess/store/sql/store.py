@@ -11,7 +11,7 @@ from supportaccess.domain.audit import AuditEntry, Step
 from supportaccess.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
-from supportaccess.domain.permissions import Caller, Permission
+from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
 from supportaccess.domain.records import AccessRequest, Side, Source
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.text import check_support_request_id
@@ -248,7 +248,7 @@ class SqlStore:
 
     def log_head(self) -> LogHead:
         """Return the head of the audit log."""
-        self._caller.require(Permission.READ_AUDIT)
+        self._caller.require(*MAY_SEE_HEAD)
         with self._engine.reading([self.tenant_id]) as session:
             return log.read_head(session, self.tenant_id)[0]
 
