@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from uvicorn.server import ServerState
@@ -55,6 +56,7 @@ class Handshake(asyncio.Protocol):
         self._connections: set[Any] = server_state.connections
         self._loop = _loop or asyncio.get_running_loop()
         self._make_protocol = lambda: _Secured(self, config, server_state, app_state, self._loop)
+        self._taken: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # what servers get
@@ -62,16 +64,18 @@ class Handshake(asyncio.Protocol):
         try:
             if len(self._connections) < 2 * self._config.limits.connections:
                 # Aborted before it has read anything, the transport leaves a duplicate of the socket as it was.
-                taken = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+                self._taken = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
                 self._connections.add(self)
-                self._task = self._loop.create_task(self._shake_hands(taken))
+                self._task = self._loop.create_task(self._shake_hands(self._taken))
         finally:
             transport.abort()
 
     def shutdown(self) -> None:
         """Break the handshake off: the server stops."""
-        if self._task is not None:
-            self._task.cancel()
+        if self._taken is not None:
+            with suppress(OSError):
+                # Not by cancelling the task: uvloop then keeps the connection, and nobody would ever answer on it.
+                self._taken.shutdown(socket.SHUT_RDWR)
 
     async def _shake_hands(self, connection: socket.socket) -> None:
         limits = self._config.limits

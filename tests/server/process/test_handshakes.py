@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -147,3 +148,33 @@ def test_the_server_does_not_wait_for_handshakes(patient: RunningServer) -> None
     with patient.connect():
         assert patient.ask("/healthz").status == 200
         assert patient.stop() == 0
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_stop_leaves_no_client_waiting(tmp_path: Path, attempt: int) -> None:  # noqa: ARG001 - a race, tried thrice
+    """Whoever connects again and again while the server stops is told each time, and the server ends."""
+    for server in tls_server(tmp_path, PATIENT.replace("connections = 5", "connections = 50")):
+        with ThreadPoolExecutor() as threads:
+            clients = [threads.submit(ask_until_refused, server) for _ in range(6)]
+            until(lambda server=server: len(server.lines) > 30)  # type: ignore[misc]  # mypy knows no such lambdas
+            server.process.terminate()
+            ends = [client.result() for client in clients]
+        assert TimeoutError not in {type(end) for end in ends}
+        assert server.wait() == 0
+
+
+def ask_until_refused(server: RunningServer) -> OSError:
+    """Connect and ask until it fails, and return how."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    while True:
+        try:
+            with (
+                socket.create_connection(server.address, timeout=LESS_THAN_DEFAULT) as plain,
+                context.wrap_socket(plain) as connection,
+            ):
+                connection.sendall(GET)
+                connection.recv(65536)
+        except OSError as error:
+            return error
