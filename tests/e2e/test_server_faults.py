@@ -138,6 +138,8 @@ def test_a_stop_finishes_what_is_under_way(shared_store: SharedStore) -> None:
     (full,) = shared_store.raised(TICKETS[0])
     ada = shared_store.person("Ada Administrator", ADMINISTRATOR)
     server = shared_store.server
+    token = shared_store.token("Ada Administrator", ADMINISTRATOR)
+    assert server.ask("/v1/audit-events/checkpoint", token=token).status == 200  # what was raised is signed then
 
     with shared_store.database.held():
         process = ada.start("approve", full, "--yes", "-o", "json")

@@ -217,18 +217,18 @@ class Context:
             self._tokens[where] = tokens_of(self, profile)
         return self._tokens[where]
 
-    def http_proofs(self, profile: "Profile") -> "HttpProofs":
+    def http_proofs(self, profile: "Profile", *, hasty: bool = False) -> "HttpProofs":
         """Return the proofs of a log in a shared store."""
         from supportaccess.store.http.proofs import HttpProofs
 
-        return HttpProofs(self.client(profile.store), self.tokens(profile))
+        return HttpProofs(self.client(profile.store), self.tokens(profile), hasty=hasty)
 
     def _witness(self, profile: "Profile") -> "Witness":
         from supportaccess.cli.witness import Witness
 
         named = profile.store, profile.tenant_id
         if named not in self._witnesses:
-            self._witnesses[named] = Witness(self.http_proofs(profile), self.paths.logs, *named, self.clock)
+            self._witnesses[named] = Witness(self.http_proofs(profile, hasty=True), self.paths.logs, *named, self.clock)
         return self._witnesses[named]
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from supportaccess.store.http.transport import Answer, Transport
 
 PATIENCE = 45.0
 """Seconds after which no new attempt is begun: longer than a database takes to fail over (30)."""
+_HASTY = 2.0
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
 _LONGEST_WAIT = 15.0
@@ -58,10 +59,15 @@ class Client:
         """Close the connections."""
         self._transport.close()
 
-    def get(self, path: str, headers: Mapping[str, str], *, patience: float = ANSWER_SECONDS) -> Answer:
-        """Return a successful answer. Raises what the server refuses with, StoreUnavailable, StoreRefused."""
+    def get(
+        self, path: str, headers: Mapping[str, str], *, patience: float = ANSWER_SECONDS, hasty: bool = False
+    ) -> Answer:
+        """Return a successful answer. Raises what the server refuses with, StoreUnavailable, StoreRefused.
+
+        `hasty` is for what nobody waits for: it is tried for two seconds, and nothing is told of it.
+        """
         try:
-            return self._persist(lambda: self._attempt("GET", path, headers, None, patience))
+            return self._persist(lambda: self._attempt("GET", path, headers, None, patience), hasty=hasty)
         except Failure as failure:
             raise failure.error from failure
 
@@ -97,9 +103,9 @@ class Client:
             raise refusal_of(answer, self.endpoint)
         return answer
 
-    def _persist(self, attempt: Callable[[], Answer]) -> Answer:
+    def _persist(self, attempt: Callable[[], Answer], *, hasty: bool = False) -> Answer:
         """Attempt it until there is an answer. Raises the last Failure, in doubt if any attempt left doubt."""
-        until = monotonic() + self._patience
+        until = monotonic() + (_HASTY if hasty else self._patience)
         pause, in_doubt = _FIRST_PAUSE, False
         while True:
             try:
@@ -109,7 +115,7 @@ class Client:
                 wait = min(failure.wait, _LONGEST_WAIT) or pause * random.uniform(0.5, 1)  # noqa: S311 - spreads clients
                 if not failure.again or monotonic() + wait > until:
                     raise
-                if failure.error.message != self._told:  # hundreds of decisions may wait for the same thing
+                if not hasty and failure.error.message != self._told:  # hundreds may wait for one thing
                     self._waiting(f"{failure.error.message}; trying for {self._patience:.0f} seconds.")
                     self._told = failure.error.message
             except SupportAccessError as refused:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from supportaccess.domain.errors import NotFound, StoreRefused
-from supportaccess.store.http.client import Client
+from supportaccess.store.http.client import ANSWER_SECONDS, Client
 
 # Every command over HTTP has these proofs at hand, and few ask for one.
 if TYPE_CHECKING:
@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from supportaccess.store.proofs import SignedHead
 
 _ALL = "/v1/audit-events"
+_HASTY_SECONDS = 5.0
 
 
 class HttpProofs:
-    """The proofs of a log at an endpoint. `token` signs in to its tenant."""
+    """The proofs of a log at an endpoint. `token` signs in to its tenant.
 
-    def __init__(self, client: Client, token: Callable[[], str]) -> None:
+    `hasty` is for whoever has something better to do than to wait for a store that is busy or away.
+    """
+
+    def __init__(self, client: Client, token: Callable[[], str], *, hasty: bool = False) -> None:
         self._client = client
         self._token = token
+        self._hasty = hasty
 
     def head(self, earlier: int = 0) -> "SignedHead":
         """Return the signed head, and what shows that it goes on from an earlier size."""
@@ -52,7 +57,9 @@ class HttpProofs:
             return None
 
     def _get(self, path: str) -> bytes:
-        return self._client.get(path, {"Authorization": f"Bearer {self._token()}"}).body
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        patience = _HASTY_SECONDS if self._hasty else ANSWER_SECONDS
+        return self._client.get(path, headers, patience=patience, hasty=self._hasty).body
 
 
 def _width(tile: "Tile") -> str:
