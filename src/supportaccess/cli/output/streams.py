@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from errno import EAGAIN, EBADF, EINVAL, EIO, EPIPE, ESHUTDOWN
+from io import UnsupportedOperation
 from time import sleep
 from typing import BinaryIO, Self, TextIO
 
@@ -57,12 +58,13 @@ class _Sink:
 
     def wait_for_end(self, seconds: float) -> bool:
         """Wait, and say whether the other end was closed; where the system cannot tell, the next write will."""
-        if self._stream is None or not hasattr(select, "poll"):
-            sleep(seconds)
-            return False
-        poll = select.poll()
-        poll.register(self._stream.fileno(), 0)
-        return bool(poll.poll(seconds * 1000))
+        if self._stream is not None and hasattr(select, "poll"):
+            with suppress(UnsupportedOperation):  # of a stream that is no file
+                poll = select.poll()
+                poll.register(self._stream.fileno(), 0)
+                return bool(poll.poll(seconds * 1000))
+        sleep(seconds)
+        return False
 
     def height(self) -> int:
         if self._stream is not None:
