@@ -116,6 +116,7 @@ def without_what_differs(text: str, object_id: str) -> str:
     """Return a session's output with IDs numbered, and times, hashes and how people are known left out."""
     text = re.sub(r"\b(user|local)\b", "KIND", text.replace(object_id, "OBJECT"))
     text = re.sub(r'"[A-Za-z0-9_-]{43}"|[0-9a-f]{64}', "HASH", text.replace("\\", ""))
+    text = re.sub(r"supportaccess/[0-9a-f]{32}/([0-9a-f-]{36})(\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+)?", r"ORIGIN/\1", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[0-9:.]*( ?[+-]\d\d:\d\d|Z)?", "TIME", text)
     numbers: dict[str, str] = {}
     pattern = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
