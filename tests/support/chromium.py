@@ -93,12 +93,13 @@ class Browser:
 
     def _press(self, name: str) -> None:
         """Press a button, and wait for the next page: one that passes the answer on by a script is not yet it."""
+        from selenium.common.exceptions import WebDriverException
         from selenium.webdriver.support.expected_conditions import staleness_of
         from selenium.webdriver.support.wait import WebDriverWait
 
         button = self._driver.find_element("name", name)
         button.click()
-        waiting = WebDriverWait(self._driver, SECONDS, poll_frequency=0.05)
+        waiting = WebDriverWait(self._driver, SECONDS, poll_frequency=0.05, ignored_exceptions=[WebDriverException])
         waiting.until(staleness_of(button))
         waiting.until(lambda driver: driver.title != "Submitting Callback" and _is_loaded(driver))
 
