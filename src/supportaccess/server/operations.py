@@ -99,7 +99,7 @@ class Call(Visit):
     def checkpoint(self) -> Headers:
         """The header that says what was signed last of the caller's log, for those who may read in the tenant."""
         keys, caller = self.services.keys, self.who.caller
-        last = keys.latest.get(caller.tenant_id) if keys is not None else None
+        last = keys.last(caller.tenant_id) if keys is not None else None
         if last is None or caller.permissions.isdisjoint(MAY_SEE_HEAD):
             return []
         return [(CHECKPOINT_HEADER, f"{last.size} {last.root.hex()}")]

@@ -12,7 +12,7 @@ import os
 import stat
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from supportaccess.domain.checkpoints import Checkpoint, read_checkpoint
@@ -103,6 +103,14 @@ class Keys:
                 f"{self._head(tenant_id)} is broken: {error}",
                 hint="Keep it as evidence. supportaccess store rollback begins anew from what the store holds.",
             ) from None
+
+    def last(self, tenant_id: str) -> Checkpoint | None:
+        """Return what this process knows to be signed last of a tenant's log; at first what another one signed."""
+        if tenant_id not in self.latest:
+            with suppress(StoreRefused):  # whoever signs next says what is wrong
+                if (found := self.head(tenant_id)) is not None:
+                    self.latest.setdefault(tenant_id, found[1])
+        return self.latest.get(tenant_id)
 
     def keep_head(self, tenant_id: str, note: bytes) -> None:
         """Remember a checkpoint before anybody else sees it. To be called under `locked`."""
