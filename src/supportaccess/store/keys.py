@@ -35,7 +35,7 @@ class Keys:
         self.folder = folder
         self._external = signer
         self._read: dict[str, tuple[object, str, Signer]] = {}
-        self.latest: dict[str, Checkpoint] = {}
+        self._latest: dict[str, tuple[tuple[int, int], Checkpoint]] = {}
         """The last signed checkpoint of each tenant's log, as far as this process has seen."""
 
     @property
@@ -105,12 +105,17 @@ class Keys:
             ) from None
 
     def last(self, tenant_id: str) -> Checkpoint | None:
-        """Return what this process knows to be signed last of a tenant's log; at first what another one signed."""
-        if tenant_id not in self.latest:
-            with suppress(StoreRefused):  # whoever signs next says what is wrong
-                if (found := self.head(tenant_id)) is not None:
-                    self.latest.setdefault(tenant_id, found[1])
-        return self.latest.get(tenant_id)
+        """Return what was signed last of a tenant's log, by whichever process; read again only when that is new."""
+        with suppress(OSError, StoreRefused):  # whoever signs next says what is wrong
+            status = self._head(tenant_id).stat()
+            version = status.st_ino, status.st_mtime_ns
+            known = self._latest.get(tenant_id)
+            if known is not None and known[0] == version:
+                return known[1]
+            if (found := self.head(tenant_id)) is not None:
+                self._latest[tenant_id] = version, found[1]
+                return found[1]
+        return None
 
     def keep_head(self, tenant_id: str, note: bytes) -> None:
         """Remember a checkpoint before anybody else sees it. To be called under `locked`."""

@@ -75,7 +75,6 @@ def sign_log(engine: Engine, keys: Keys, tenant_id: str) -> bytes | None:
         else:
             note = sign(checkpoint.text, origin, signers).encode()
             keys.keep_head(tenant_id, note)
-        keys.latest[tenant_id] = checkpoint
         if kept != (note,):
             with engine.writing([tenant_id]) as session:
                 session.run(_KEEP, {"tenant_id": tenant_id, "size": checkpoint.size, "note": note})
