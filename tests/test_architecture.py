@@ -15,12 +15,13 @@ STARTS_THE_SERVER = "cli/commands/serve.py"
 ALLOWED = {
     "domain": set[str](),
     "network": {"domain"},
-    "store": {"network", "domain"},
-    "settings": {"domain"},
+    "private_files": {"domain"},
+    "store": {"private_files", "network", "domain"},
+    "settings": {"private_files", "domain"},
     "sources": {"domain"},
-    "signin": {"settings", "network", "domain"},
+    "signin": {"settings", "private_files", "network", "domain"},
     "server": {"store", "domain"},
-    "cli": {"store", "signin", "sources", "settings", "network", "domain", "server"},
+    "cli": {"store", "signin", "sources", "settings", "private_files", "network", "domain", "server"},
     "__main__": {"cli"},
     "__init__": set[str](),
 }

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from supportaccess.settings.paths import Paths, private_folder, write_private
+from supportaccess.private_files import make_folder, write_private
+from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
 from supportaccess.settings.rights import check_rights
 
@@ -18,7 +19,7 @@ def folders(paths: Paths, settings: Settings) -> Paths:
     settings.save(Profile(tenant_id=TENANT, alias="contoso"))
     settings.use(TENANT)
     for folder in (paths.data, paths.cache):
-        private_folder(folder)
+        make_folder(folder)
     write_private(paths.store, b"")
     return paths
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from tests.support.issuer import API, CLIENT, SCOPE
 from tests.support.people import HOME
 
-from supportaccess.settings.paths import Paths, private_folder, write_private
+from supportaccess.private_files import make_folder, write_private
+from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
 from supportaccess.settings.sign_in import Account, Discovered, Method, SignIn
 
@@ -65,5 +66,5 @@ def sign_in(
         {"cached_at": str(int(time.time()))},
     )
     path = paths.cache / "tokens" / f"{tenant_id}.json"
-    private_folder(path.parent)
+    make_folder(path.parent)
     write_private(path, cache.serialize().encode())

@@ -11,10 +11,10 @@ from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.notes import LARGEST_NOTE, BadNote, VerifierKey, parse_key
 from supportaccess.domain.receipts import LARGEST_RECEIPT, parse_receipt
 from supportaccess.domain.records import Struct
+from supportaccess.private_files import read_bounded
 from supportaccess.settings.profiles import Profile
 from supportaccess.store.log_files import Folder, Live
 from supportaccess.store.memory import Memory, Remembered, Verified
-from supportaccess.store.private_files import read_bounded
 from supportaccess.store.protocol import Finding, LogHead, Verification
 from supportaccess.store.sql.verify_signed import verify_signed
 from supportaccess.store.verification import LogVerification, verify_log, verify_receipt

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from supportaccess.domain.errors import InvalidInput, StoreUnavailable
-from supportaccess.settings.paths import private_folder, refused, write_private
+from supportaccess.private_files import make_folder, refused, write_private
 
 LARGEST_FILE = 64 * 1024
 PATIENCE = 10.0
@@ -101,7 +101,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from writing settings meanwhile. Raises StoreUnavailable, StoreRefused."""
     from filelock import FileLock, Timeout
 
-    private_folder(folder)
+    make_folder(folder)
     path = folder / ".lock"
     lock = FileLock(path, timeout=PATIENCE, mode=0o600)
     try:

@@ -10,9 +10,10 @@ import msgspec
 from supportaccess.domain.endpoints import check_endpoint
 from supportaccess.domain.errors import Ambiguous, InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
+from supportaccess.private_files import make_folder, refused
 from supportaccess.settings.files import broken, edit, locked, read
 from supportaccess.settings.no_tenant import nobody_has, nothing_chosen
-from supportaccess.settings.paths import Paths, private_folder, refused
+from supportaccess.settings.paths import Paths
 from supportaccess.settings.sign_in import Account, Discovered, SignIn, check_sign_in
 
 EMBEDDED = "embedded"
@@ -217,7 +218,7 @@ class Settings:
         _check(profile)
         self._check_alias_is_free(profile)
         self._read(profile.tenant_id)  # what is broken is not written to
-        private_folder(self._tenants)
+        make_folder(self._tenants)
         edit(self.file_of(profile.tenant_id), _values(profile))
 
     def _choice(self, name: str | None, by: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from supportaccess.domain.errors import SupportAccessError
-from supportaccess.settings.paths import private_folder
+from supportaccess.private_files import make_folder
 from supportaccess.signin.places import Damaged, Place
 
 PATIENCE = 90.0
@@ -46,7 +46,7 @@ class TokenCache:
         """Keep other processes from refreshing meanwhile; yields whether that could be done."""
         path = self._place.path.with_suffix(".lock")
         with suppress(SupportAccessError):
-            private_folder(path.parent)
+            make_folder(path.parent)
         lock = FileLock(path, timeout=PATIENCE, mode=0o600)
         held = self._acquired(lock, path)
         try:

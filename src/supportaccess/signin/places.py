@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from supportaccess.domain.errors import NotSignedIn, StoreRefused, SupportAccessError
-from supportaccess.settings.paths import private_folder, refused, write_private
+from supportaccess.private_files import make_folder, refused, write_private
 
 _LARGEST = 4 * 1024 * 1024
 _SERVICE = "supportaccess"
@@ -77,7 +77,7 @@ class PlainFile(Place):
 
     def save(self, text: str) -> None:
         """Keep it instead of what was there."""
-        private_folder(self.path.parent)
+        make_folder(self.path.parent)
         write_private(self.path, text.encode())
 
 
@@ -97,7 +97,7 @@ class DataProtection(Place):
 
     def save(self, text: str) -> None:
         """Keep it instead of what was there."""
-        private_folder(self.path.parent)
+        make_folder(self.path.parent)
         try:
             data = self._agent().protect(text)
         except OSError as error:
@@ -131,7 +131,7 @@ class _SystemStore(Place):
 
     def save(self, text: str) -> None:
         """Keep it instead of what was there."""
-        private_folder(self.path.parent)
+        make_folder(self.path.parent)
         # The mark is made here: what msal-extensions makes has the rights of the umask.
         os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
         try:
@@ -238,7 +238,7 @@ def encrypted(cache: Path, tenant_id: str, *, system: str = sys.platform) -> tup
 
 
 def _tried(place: _SystemStore) -> tuple[Place | None, str]:
-    private_folder(place.path.parent)
+    make_folder(place.path.parent)
     try:
         place.persistence()  # of libsecret's it is a trial, too
     except ImportError:

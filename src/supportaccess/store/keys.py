@@ -18,7 +18,7 @@ from pathlib import Path
 from supportaccess.domain.checkpoints import Checkpoint, read_checkpoint
 from supportaccess.domain.errors import InvalidInput, StoreRefused, StoreUnavailable
 from supportaccess.domain.notes import ED25519, LARGEST_NOTE, BadNote, check_name, decode_base64
-from supportaccess.store.private_files import make_folder, read_bounded, refused, replace, write_new
+from supportaccess.private_files import make_folder, read_bounded, refused, write_new, write_private
 from supportaccess.store.signing import SeedSigner, Signer, key_of
 
 _KEY, _NEXT, _HEADS = "signing.key", "next.key", "heads"
@@ -120,7 +120,7 @@ class Keys:
     def keep_head(self, tenant_id: str, note: bytes) -> None:
         """Remember a checkpoint before anybody else sees it. To be called under `locked`."""
         make_folder(self.folder / _HEADS)
-        replace(self._head(tenant_id), note)
+        write_private(self._head(tenant_id), note)
 
     def set_head_aside(self, tenant_id: str, moment: str) -> Path:
         """Keep the last signed checkpoint as evidence, under another name, and forget it. Returns where it is."""

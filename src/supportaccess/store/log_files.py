@@ -8,7 +8,7 @@ from typing import Protocol
 from supportaccess.domain.errors import StoreRefused, VerificationFailed
 from supportaccess.domain.notes import LARGEST_NOTE, BadNote
 from supportaccess.domain.tiles import CHECKPOINT_PATH, LARGEST_BUNDLE, TILE_WIDTH, Tile, split_bundle, tiles_of
-from supportaccess.store.private_files import make_folder, read_bounded, refused, write_new
+from supportaccess.private_files import make_folder, read_bounded, refused, write_new
 from supportaccess.store.proofs import LogProofs, SignedHead
 
 _LARGEST_TILE = TILE_WIDTH * 32

@@ -9,7 +9,7 @@ import msgspec
 
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.domain.records import Struct
-from supportaccess.store.private_files import make_folder, read_bounded, refused, replace
+from supportaccess.private_files import make_folder, read_bounded, refused, write_private
 
 _LARGEST = 256 * 1024
 
@@ -48,7 +48,7 @@ class Memory:
     def keep(self, log: Remembered) -> None:
         """Remember a log as it is now. Raises StoreRefused."""
         make_folder(self._folder)
-        replace(self._path(log.store, log.tenant_id), msgspec.json.encode(log))
+        write_private(self._path(log.store, log.tenant_id), msgspec.json.encode(log))
 
     def forget(self, store: str, tenant_id: str) -> bool:
         """Remember nothing of a log any more, and say whether something was."""
@@ -73,7 +73,7 @@ class Memory:
         make_folder(self._folder)
         path = self._folder / f"{log.tenant_id}-{now:%Y%m%dT%H%M%S.%fZ}.evidence"
         told = {"store": log.store, "tenantId": log.tenant_id, "time": now, "remembered": log, "shown": shown}
-        replace(path, msgspec.json.format(msgspec.json.encode(told), indent=2))
+        write_private(path, msgspec.json.format(msgspec.json.encode(told), indent=2))
         return path
 
     def _path(self, store: str, tenant_id: str) -> Path:

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.records import canonical_json
-from supportaccess.settings.paths import private_folder, refused, write_private
+from supportaccess.private_files import make_folder, refused, write_private
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _LARGEST_FILE = 64 * 1024 * 1024
@@ -45,7 +45,7 @@ class Memory:
         """Keep other processes from the same file; say whether this one has it. Raises StoreRefused."""
         if self._path is None:
             return False
-        private_folder(self._path.parent)
+        make_folder(self._path.parent)
         lock = FileLock(self._path.with_suffix(".lock"), timeout=0, mode=0o600)
         try:
             lock.acquire()

@@ -1,4 +1,4 @@
-"""Files that a store keeps beside its database, for its own account alone."""
+"""Files and folders that this account alone may read, written whole or not at all."""
 
 import os
 import stat
@@ -10,14 +10,15 @@ from supportaccess.domain.errors import StoreRefused
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(path: Path) -> None:
     """Make a folder (0700), and the parents that are missing. Raises StoreRefused."""
     try:
-        for each in [*reversed(folder.parents), folder]:
+        # Not `mkdir(parents=True)`: that gives the parents the rights of the umask.
+        for each in [*reversed(path.parents), path]:
             if not each.is_dir():
                 each.mkdir(mode=stat.S_IRWXU, exist_ok=True)
     except OSError as error:
-        raise refused(folder, "made", error) from error
+        raise refused(path, "created", error) from error
 
 
 def read_bounded(path: Path, most: int) -> bytes | None:
@@ -36,8 +37,9 @@ def read_bounded(path: Path, most: int) -> bytes | None:
 
 def write_new(path: Path, data: bytes) -> bool:
     """Write a file (0600) unless there is one already, and say whether it was written. Raises StoreRefused."""
-    temporary = _written(path, data)
+    temporary = _beside(path)
     try:
+        _write(temporary, data)
         os.link(temporary, path)
         _sync(path.parent)
     except FileExistsError:
@@ -46,14 +48,18 @@ def write_new(path: Path, data: bytes) -> bool:
         raise refused(path, "written", error) from error
     finally:
         with suppress(OSError):
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
     return True
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Replace a file's bytes (0600), at once and durably. Raises StoreRefused."""
-    temporary = _written(path, data)
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file's contents (0600), at once and durably. Raises StoreRefused.
+
+    A reader sees the old contents or the new, also after a crash. A symbolic link is replaced, not followed.
+    """
+    temporary = _beside(path)
     try:
+        _write(temporary, data)
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
@@ -64,23 +70,21 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def refused(path: Path, act: str, error: OSError) -> StoreRefused:
-    """Return the error for a file that the system does not let us use: `act` is what was tried."""
-    return StoreRefused(
-        f"{path} cannot be {act}: {error.strerror or error}", hint="The account that runs this needs the right to it."
-    )
+    """Return the error for a file or folder that the system does not let us use: `act` is what was tried."""
+    hint = "Your account needs the right to it; see whose it is." if isinstance(error, PermissionError) else None
+    return StoreRefused(f"{path} cannot be {act}: {error.strerror or error}", hint=hint)
 
 
-def _written(path: Path, data: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW
-        with os.fdopen(os.open(temporary, flags, stat.S_IRUSR | stat.S_IWUSR), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise refused(path, "written", error) from error
-    return temporary
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+
+
+def _write(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW
+    with os.fdopen(os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:
