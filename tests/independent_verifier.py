@@ -1,6 +1,6 @@
 """A second verifier of an exported log, which has nothing of the program: Python's own library and Ed25519 alone.
 
-    python tests/independent_verifier.py FOLDER KEY [ANCHOR...]
+    python tests/independent_verifier.py EXPORT KEY [ANCHOR...]
 
 Written from the specifications (RFC 6962, c2sp.org/signed-note, tlog-checkpoint, tlog-tiles, and docs/audit-log.md) and
 slow on purpose: the whole tree is computed by its definition.
@@ -11,8 +11,9 @@ import json
 import re
 import sys
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from zipfile import ZipFile
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -67,16 +68,24 @@ def path_of(index: int, width: int) -> str:
     return "/".join(["x" + part for part in parts[:-1]] + parts[-1:]) + (f".p/{width}" if width < 256 else "")
 
 
-def read_entries(folder: Path, size: int, origin: str) -> tuple[list[bytes], list[Found], list[tuple[int, str, str]]]:
+def files_of(export: Path) -> dict[str, bytes]:
+    """Return the files of an export by their paths: of a folder, or of a zip file."""
+    if export.is_dir():
+        return {each.relative_to(export).as_posix(): each.read_bytes() for each in export.rglob("*") if each.is_file()}
+    with ZipFile(export) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+
+
+def read_entries(
+    files: Mapping[str, bytes], size: int, origin: str
+) -> tuple[list[bytes], list[Found], list[tuple[int, str, str]]]:
     """Return the leaves as they were hashed, what is wrong with entries, and the changes of key."""
     leaves: list[bytes] = []
     found: list[Found] = []
     rotations = []
     for index in range((size + 255) // 256):
         width = min(256, size - index * 256)
-        bundle, tile = (folder / "tile" / kind / path_of(index, width) for kind in ("entries", "0"))
-        data = bundle.read_bytes() if bundle.exists() else b""
-        hashes = tile.read_bytes() if tile.exists() else b""
+        data, hashes = (files.get(f"tile/{kind}/{path_of(index, width)}", b"") for kind in ("entries", "0"))
         for place in range(width):
             sequence, length = index * 256 + place, int.from_bytes(data[:2])
             entry, data = data[2 : 2 + length], data[2 + length :]
@@ -101,15 +110,16 @@ def belongs(entry: bytes, sequence: int, origin: str) -> bool:
         return False
 
 
-def verify(folder: Path, vkey: str, anchors: Sequence[bytes] = ()) -> list[Found]:
+def verify(export: Path, vkey: str, anchors: Sequence[bytes] = ()) -> list[Found]:
     """Return what is wrong with an exported log: verdicts, each with the entry that it is about."""
-    if not (folder / "checkpoint").exists():
+    files = files_of(export)
+    if "checkpoint" not in files:
         return [("missing", None)]
-    note = (folder / "checkpoint").read_bytes()
+    note = files["checkpoint"]
     origin, size, root = checkpoint_of(note)
-    bundles = (folder / "tile" / "entries").rglob("*")
-    end = max([end_of(each.relative_to(folder / "tile" / "entries")) for each in bundles if each.is_file()], default=0)
-    leaves, found, rotations = read_entries(folder, min(size, end), origin)
+    bundles = "tile/entries/"
+    end = max([end_of(name.removeprefix(bundles)) for name in files if name.startswith(bundles)], default=0)
+    leaves, found, rotations = read_entries(files, min(size, end), origin)
     if end < size:
         found.append(("missing", end))
     own_root = root_of(leaves)
@@ -135,8 +145,8 @@ def verify(folder: Path, vkey: str, anchors: Sequence[bytes] = ()) -> list[Found
     return sorted(found, key=lambda each: (each[1] is None, each[1] or 0))
 
 
-def end_of(path: Path) -> int:
-    index, _, width = path.as_posix().replace("x", "").replace("/", "").partition(".p")
+def end_of(path: str) -> int:
+    index, _, width = path.replace("x", "").replace("/", "").partition(".p")
     return int(index) * 256 + int(width or 256)
 
 

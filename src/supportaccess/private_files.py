@@ -2,8 +2,11 @@
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from supportaccess.domain.errors import StoreRefused
 
@@ -21,10 +24,15 @@ def make_folder(path: Path) -> None:
         raise refused(path, "created", error) from error
 
 
+def open_to_read(path: Path) -> BufferedReader:
+    """Open a file, but not through a symbolic link. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb")
+
+
 def read_bounded(path: Path, most: int) -> bytes | None:
     """Return a file's bytes, or None without the file. Raises StoreRefused, also for a symbolic link."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb") as file:
+        with open_to_read(path) as file:
             data = file.read(most + 1)
     except FileNotFoundError:
         return None
@@ -37,19 +45,33 @@ def read_bounded(path: Path, most: int) -> bytes | None:
 
 def write_new(path: Path, data: bytes) -> bool:
     """Write a file (0600) unless there is one already, and say whether it was written. Raises StoreRefused."""
+    try:
+        with new_file(path) as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a new file (0600) bit by bit. It is there, whole and durable, once the block ends well, and else not.
+
+    Raises FileExistsError when there is one already, and StoreRefused.
+    """
     temporary = _beside(path)
     try:
-        _write(temporary, data)
+        with _open_new(temporary) as file:
+            yield file
         os.link(temporary, path)
         _sync(path.parent)
     except FileExistsError:
-        return False
+        raise
     except OSError as error:
         raise refused(path, "written", error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-    return True
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -59,7 +81,8 @@ def write_private(path: Path, data: bytes) -> None:
     """
     temporary = _beside(path)
     try:
-        _write(temporary, data)
+        with _open_new(temporary) as file:
+            file.write(data)
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
@@ -79,10 +102,11 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
 
 
-def _write(path: Path, data: bytes) -> None:
+@contextmanager
+def _open_new(path: Path) -> Iterator[BinaryIO]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW
     with os.fdopen(os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR), "wb") as file:
-        file.write(data)
+        yield file
         file.flush()
         os.fsync(file.fileno())
 

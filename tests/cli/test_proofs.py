@@ -54,12 +54,13 @@ def test_a_receipt_of_one_entry(home: Home) -> None:
 
 
 def test_an_export_verifies_by_another_program_too(home: Home) -> None:
-    """An export has nothing wrong with it for two verifiers, is written to new folders alone, and bears its name."""
-    assert home.run("audit", "export", "out").code == 0
-    assert home.run("audit", "export", "out").code == 1
+    """An export has nothing wrong with it for two verifiers, is written to new places alone, as folder or file."""
+    for name in ("out", "out.zip"):
+        assert home.run("audit", "export", name).code == 0
+        assert home.run("audit", "export", name).code == 1
 
-    assert independent_verifier.verify(home.folder / "out", vkey(home)) == []
-    assert home.run("audit", "verify", "out").code == 0
+        assert independent_verifier.verify(home.folder / name, vkey(home)) == []
+        assert home.run("audit", "verify", name).code == 0
     bundle = home.folder / "out/tile/entries/000.p/2"
     bundle.write_bytes(bundle.read_bytes().replace(b"Erin", b"Evan").replace(b'"kind"', b'"Kind"'))
     changed = home.run("audit", "verify", "out", "-o", "json")
@@ -88,10 +89,11 @@ def test_a_checkpoint_that_was_kept(home: Home) -> None:
     assert home.run("audit", "log", "--checkpoint", "-t", HOME, "-t", FOREIGN).code == 2
 
 
-@pytest.mark.parametrize("what", ["/dev/zero", "big", "link"])
+@pytest.mark.parametrize("what", ["/dev/zero", "big", "link", "big.zip"])
 def test_hostile_files(home: Home, what: str) -> None:
     """What has no end, is too large or a link is refused, and nothing fails."""
     (home.folder / "big").write_bytes(b"x" * 10_000_000)
+    (home.folder / "big.zip").write_bytes(b"PK" * 1_000_000)
     (home.folder / "link").symlink_to(home.folder / "big")
     result = home.run("audit", "verify", what)
     assert result.code in {1, 9}

@@ -12,7 +12,7 @@ from supportaccess.domain.checkpoints import Checkpoint
 from supportaccess.domain.merkle_proofs import BadProof, inclusion_proof
 from supportaccess.domain.notes import BadNote
 from supportaccess.domain.receipts import LARGEST_RECEIPT, Receipt, parse_receipt
-from supportaccess.domain.tiles import Tile, encode_bundle, split_bundle, split_tile, tiles_of
+from supportaccess.domain.tiles import Tile, encode_bundle, split_bundle, split_tile, tile_at, tiles_of
 
 
 class TestTiles:
@@ -45,6 +45,15 @@ class TestTiles:
     def test_entries(self) -> None:
         """The bundle of a tile is beside it."""
         assert Tile(level=0, index=1234067, width=7).bundle_path == "tile/entries/x001/x234/067.p/7"
+
+    @given(st.integers(0, 7), st.integers(0, 2**55 - 1), st.integers(1, 256))
+    def test_a_path_is_read_as_it_is_written(self, level: int, index: int, width: int) -> None:
+        """The tile of a path is the one that it was made of; a path written in another way is of none."""
+        tile = Tile(level=level, index=index, width=width)
+
+        assert tile == tile_at(tile.path)
+        assert tile_at(tile.bundle_path) == Tile(level=0, index=index, width=width)
+        assert tile_at(tile.path.replace(f"{level}/", f"{level}/x000/", 1)) is None
 
     @given(st.integers(0, 2**20))
     def test_every_hash_is_in_one_tile(self, size: int) -> None:

@@ -37,14 +37,15 @@ def test_receipts_exports_and_heads_verify_offline(shared_store: SharedStore, ad
     receipt = ada.run("audit", "receipt", TICKET)
     assert receipt.out.startswith("c2sp.org/tlog-proof@v1\n"), receipt.err
     (ada.folder / "r.tlog-proof").write_text(receipt.out)
-    exported = ada.run("audit", "export", "out")
-    assert exported.code == 0, exported.err
+    for name in ("out", "out.zip"):
+        exported = ada.run("audit", "export", name)
+        assert exported.code == 0, exported.err
     key = exported.err.split("Its verifier key: ")[1].strip()
     whole = ada.run("audit", "verify", "-o", "json")
     assert (whole.code, whole.json["entries"], whole.json["signedBy"]) == (0, 3, key), whole.err
     shared_store.server.stop()
 
-    for what in ("r.tlog-proof", "out"):
+    for what in ("r.tlog-proof", "out", "out.zip"):
         verified = ada.run("audit", "verify", what, "--key", key, "--anchor", "kept", "-o", "json")
         assert (verified.code, verified.json["findings"], verified.json["signedBy"]) == (0, [], key), verified.err
         stranger = ada.run("audit", "verify", what, "-q", env={"SUPPORTACCESS_DATA_DIR": str(ada.folder / "empty")})

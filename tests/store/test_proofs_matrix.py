@@ -3,6 +3,7 @@
 A second verifier that shares no code with the program has to come to the same verdicts.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from supportaccess.domain.merkle import Frontier, leaf_hash
 from supportaccess.domain.notes import VerifierKey
 from supportaccess.domain.tiles import encode_bundle, split_bundle
 from supportaccess.store.keys import Keys
+from supportaccess.store.log_archive import export_archive, open_archive
 from supportaccess.store.log_files import Folder, Live, export
 from supportaccess.store.protocol import Finding
 from supportaccess.store.signing import SeedSigner, key_of, sign
@@ -36,6 +38,11 @@ from supportaccess.store.verification import LogVerification, verify_log, verify
 SIZE = 12
 EARLIER = 6
 OF = "WHERE tenant_id = ? AND sequence = ?"
+
+
+def packed(folder: Path) -> Path:
+    """Return a zip file of a folder as it is now."""
+    return Path(shutil.make_archive(str(folder.with_name("packed")), "zip", folder))
 
 
 class Place(NamedTuple):
@@ -56,17 +63,24 @@ class Place(NamedTuple):
         return [*self.world.store().verify().findings, *checked.findings]
 
     def exported(self, folder: Path) -> Path:
-        """Write the log out as it is now, with the checkpoint that the database has."""
+        """Write the log out as it is now, with the checkpoint that the database has: as a folder and as a zip file."""
         proofs = SqlProofs(self.world.engine, caller(HOME), None)
         head = proofs.head()
-        export(Live(proofs, head), head.size, folder)
+        log = Live(proofs, head)
+        archive = folder.with_name(f"{folder.name}.zip")
+        assert export_archive(log, head.size, archive) == export(log, head.size, folder)
+        assert independent_verifier.files_of(folder) == independent_verifier.files_of(archive)
         return folder
 
     def verified(self, folder: Path, *anchors: bytes, key: VerifierKey | None = None) -> LogVerification:
-        """Verify an export with both verifiers, which have to agree."""
+        """Verify an export with both verifiers, as a folder and in one file: all of them have to agree."""
         key = key or self.vkey
         ours = verify_log(Folder(folder), [key], anchors)
+        archive = packed(folder)
+        with open_archive(archive) as files:
+            assert verify_log(files, [key], anchors) == ours
         theirs = independent_verifier.verify(folder, str(key), anchors)
+        assert independent_verifier.verify(archive, str(key), anchors) == theirs
         assert {each.verdict.value for each in ours.findings} == {verdict for verdict, _ in theirs}
         if theirs and theirs[0][1] is not None:
             assert (ours.findings[0].verdict.value, ours.findings[0].sequence) == theirs[0]

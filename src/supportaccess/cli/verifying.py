@@ -13,7 +13,7 @@ from supportaccess.domain.receipts import LARGEST_RECEIPT, parse_receipt
 from supportaccess.domain.records import Struct
 from supportaccess.private_files import read_bounded
 from supportaccess.settings.profiles import Profile
-from supportaccess.store.log_files import Folder, Live
+from supportaccess.store.log_files import Folder, Live, LogFiles, is_archive
 from supportaccess.store.memory import Memory, Remembered, Verified
 from supportaccess.store.protocol import Finding, LogHead, Verification
 from supportaccess.store.sql.verify_signed import verify_signed
@@ -68,8 +68,12 @@ def given_anchors(paths: Iterable[Path]) -> list[bytes]:
 def verify_files(path: Path, anchors: Sequence[bytes], keys_of: Callable[[str], Sequence[VerifierKey]]) -> Outcome:
     """Verify an export or a receipt. `keys_of` gives the keys of a log by its name."""
     if path.is_dir():
-        files = Folder(path)
-        return _outcome(verify_log(files, keys_of(_origin(files.checkpoint())), anchors))
+        return _outcome(_verify_export(Folder(path), anchors, keys_of))
+    if is_archive(path):
+        from supportaccess.store.log_archive import open_archive
+
+        with open_archive(path) as files:
+            return _outcome(_verify_export(files, anchors, keys_of))
     data = _read(path, LARGEST_RECEIPT)
     try:
         origin = _origin(parse_receipt(data).checkpoint)
@@ -94,6 +98,16 @@ def verify_store(
     if not outcome.findings and checked.verified is not None:
         memory.keep(replace(log, verified=checked.verified))
     return outcome
+
+
+def _verify_export(
+    files: LogFiles, anchors: Sequence[bytes], keys_of: Callable[[str], Sequence[VerifierKey]]
+) -> LogVerification:
+    try:
+        origin = _origin(files.checkpoint())
+    except BadNote:
+        origin = ""
+    return verify_log(files, keys_of(origin), anchors)
 
 
 def _shared(

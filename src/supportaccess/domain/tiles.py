@@ -1,5 +1,6 @@
 """A log as files, as c2sp.org/tlog-tiles v1 has it: 256 hashes a tile, 256 entries a bundle, the last ones partial."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from supportaccess.domain.merkle import HASH_SIZE
@@ -13,6 +14,10 @@ LARGEST_ITEM = 0xFFFF
 LARGEST_BUNDLE = TILE_WIDTH * (2 + LARGEST_ITEM)
 
 CHECKPOINT_PATH = "checkpoint"
+ENTRIES_PATH = "tile/entries"
+
+# Of a log of up to 2**63 entries.
+_TILE_PATH = re.compile(rf"({ENTRIES_PATH}|tile/[0-7])/((?:x\d{{3}}/){{0,6}}\d{{3}})(?:\.p/(\d{{1,3}}))?", re.ASCII)
 
 
 class Tile(Struct, frozen=True, kw_only=True):
@@ -30,7 +35,7 @@ class Tile(Struct, frozen=True, kw_only=True):
     @property
     def bundle_path(self) -> str:
         """Where the entries under a tile of level 0 are."""
-        return f"tile/entries/{_numbered(self.index, self.width)}"
+        return f"{ENTRIES_PATH}/{_numbered(self.index, self.width)}"
 
     @property
     def begin(self) -> int:
@@ -53,6 +58,18 @@ def tiles_of(size: int) -> Iterator[Tile]:
     while size >> (TILE_HEIGHT * level):
         yield from tiles_at(level, size)
         level += 1
+
+
+def tile_at(path: str) -> Tile | None:
+    """Return the tile whose hashes, or entries, a path has; None for a path that no log has."""
+    match = _TILE_PATH.fullmatch(path)
+    if match is None:
+        return None
+    level = 0 if match[1] == ENTRIES_PATH else int(match[1][-1])
+    width = int(match[3]) if match[3] else TILE_WIDTH
+    tile = Tile(level=level, index=int(re.sub("[x/]", "", match[2])), width=width)
+    # There is one way to write it.
+    return tile if 0 < width <= TILE_WIDTH and path in {tile.path, tile.bundle_path} else None
 
 
 def split_tile(data: bytes, width: int) -> list[bytes]:

@@ -1,22 +1,30 @@
 """A log as files, wherever they are: in a folder that an export wrote, or as a live store gives them out."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 from supportaccess.domain.errors import StoreRefused, VerificationFailed
+from supportaccess.domain.merkle import HASH_SIZE
 from supportaccess.domain.notes import LARGEST_NOTE, BadNote
-from supportaccess.domain.tiles import CHECKPOINT_PATH, LARGEST_BUNDLE, TILE_WIDTH, Tile, split_bundle, tiles_of
+from supportaccess.domain.tiles import (
+    CHECKPOINT_PATH,
+    ENTRIES_PATH,
+    LARGEST_BUNDLE,
+    TILE_WIDTH,
+    Tile,
+    split_bundle,
+    tile_at,
+    tiles_of,
+)
 from supportaccess.private_files import make_folder, read_bounded, refused, write_new
 from supportaccess.store.proofs import LogProofs, SignedHead
 
-_LARGEST_TILE = TILE_WIDTH * 32
-_BUNDLE = re.compile(r"((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?", re.ASCII)
+LARGEST_TILE = TILE_WIDTH * HASH_SIZE
 
 
 class LogFiles(Protocol):
-    """The files of one log."""
+    """The files of one log. Each may raise BadNote for a file that is there and is not as it was written."""
 
     def checkpoint(self) -> bytes | None:
         """Return the signed checkpoint."""
@@ -47,7 +55,7 @@ class Folder:
 
     def tile(self, tile: Tile) -> bytes | None:
         """Return a tile's hashes."""
-        return read_bounded(self._folder / tile.path, _LARGEST_TILE)
+        return read_bounded(self._folder / tile.path, LARGEST_TILE)
 
     def bundle(self, tile: Tile) -> bytes | None:
         """Return the entries under a tile of level 0."""
@@ -58,12 +66,10 @@ class Folder:
         return max((end for end in self._ends()), default=0)
 
     def _ends(self) -> Iterator[int]:
-        entries = self._folder / "tile" / "entries"
-        for path in entries.rglob("*"):
-            match = _BUNDLE.fullmatch(path.relative_to(entries).as_posix())
-            if match and path.is_file():
-                index = int(re.sub(r"[x/]", "", match[1]))
-                yield index * TILE_WIDTH + (int(match[2]) if match[2] else TILE_WIDTH)
+        for path in (self._folder / ENTRIES_PATH).rglob("*"):
+            tile = tile_at(path.relative_to(self._folder).as_posix())
+            if tile is not None and path.is_file():
+                yield tile.begin + tile.width
 
 
 class Live:
@@ -97,19 +103,44 @@ class Live:
 def export(files: LogFiles, size: int, folder: Path) -> int:
     """Write a log of that size as files to a new folder, and return how many those are.
 
-    Of a log with holes, what is there is written: a verification names the holes. The checkpoint is the last file: a
-    folder without one was not written to its end. Raises StoreRefused.
+    The checkpoint is the last file: a folder without one was not written to its end. Raises StoreRefused.
     """
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:
         raise refused(folder, "made", error) from error
     count = 0
+    for name, data in all_files(files, size):
+        path = folder / name
+        make_folder(path.parent)
+        if not write_new(path, data):
+            raise exists_already(path)
+        count += 1
+    return count
+
+
+def all_files(files: LogFiles, size: int) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the bytes of each file of a log of that size, the checkpoint last.
+
+    Of a log with holes, what is there: a verification names the holes.
+    """
     for tile in tiles_of(size):
-        count += _written(folder / tile.path, files.tile(tile))
-        if tile.level == 0:
-            count += _written(folder / tile.bundle_path, files.bundle(tile))
-    return count + _written(folder / CHECKPOINT_PATH, files.checkpoint())
+        if (hashes := files.tile(tile)) is not None:
+            yield tile.path, hashes
+        if not tile.level and (entries := files.bundle(tile)) is not None:
+            yield tile.bundle_path, entries
+    if (checkpoint := files.checkpoint()) is not None:
+        yield CHECKPOINT_PATH, checkpoint
+
+
+def is_archive(path: Path) -> bool:
+    """Tell by its name whether an export is, or is to be, one zip file and not a folder."""
+    return path.name.lower().endswith(".zip")
+
+
+def exists_already(path: Path) -> StoreRefused:
+    """Return the error for an export to where something is."""
+    return StoreRefused(f"{path} exists already and was left alone", hint="Choose another name.")
 
 
 def entries_of(data: bytes | None, width: int) -> tuple[list[bytes], str | None]:
@@ -132,12 +163,3 @@ def _readable(data: bytes, width: int) -> list[bytes]:
         entries.append(data[at + 2 : end])
         at = end
     return entries
-
-
-def _written(path: Path, data: bytes | None) -> int:
-    if data is None:
-        return 0
-    make_folder(path.parent)
-    if not write_new(path, data):
-        raise StoreRefused(f"{path} exists already and was left alone", hint="Name another folder.")
-    return 1

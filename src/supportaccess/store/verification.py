@@ -81,8 +81,13 @@ class _Findings:
         self.all: list[Finding] = []
 
     def add(self, verdict: Verdict, message: str, sequence: int | None = None) -> None:
-        if len(self.all) < MOST_FINDINGS:
+        if not self.are_many:
             self.all.append(Finding(verdict=verdict, message=message, sequence=sequence))
+
+    @property
+    def are_many(self) -> bool:
+        """Whether nothing more is told."""
+        return len(self.all) >= MOST_FINDINGS
 
     def check_entry(self, data: bytes, sequence: int, origin: str) -> AuditEntry | None:
         """Return an entry if it is one, of that place and log."""
@@ -145,11 +150,11 @@ class _Verifying:
         self._entries = 0
 
     def outcome(self) -> LogVerification:
-        data = self._files.checkpoint()
-        if data is None:
-            self._found.add(Verdict.MISSING, "there is no signed checkpoint")
-            return _nothing(self._found)
         try:
+            data = self._files.checkpoint()
+            if data is None:
+                self._found.add(Verdict.MISSING, "there is no signed checkpoint")
+                return _nothing(self._found)
             note, checkpoint = read_checkpoint(data)
         except BadNote as error:
             self._found.add(Verdict.ALTERED, f"the checkpoint: {error}")
@@ -188,6 +193,8 @@ class _Verifying:
         for tile in tiles_at(0, end):
             if tile.begin + tile.width <= begin:
                 continue
+            if self._found.are_many:  # as in a log that says to be far longer than what is there
+                break
             self._read_tile(tile, checkpoint.origin)
         if end < checkpoint.size:
             self._found.add(Verdict.MISSING, f"entries {end} to {checkpoint.size - 1} are missing", end)
@@ -199,9 +206,7 @@ class _Verifying:
 
     def _read_tile(self, tile: Tile, origin: str) -> None:
         hashes = self._hashes(tile)
-        entries, trouble = entries_of(self._files.bundle(tile), tile.width)
-        if trouble:
-            self._found.add(Verdict.MISSING, f"entry {tile.begin + len(entries)}: {trouble}", tile.begin + len(entries))
+        entries = self._bundle(tile)
         for place in range(tile.width):
             sequence = tile.begin + place
             if sequence < self._frontier.size:
@@ -235,9 +240,20 @@ class _Verifying:
         except (BadNote, BadSignature) as error:
             self._found.add(Verdict.ALTERED, f"entry {sequence}: {error}", sequence)
 
-    def _hashes(self, tile: Tile) -> list[bytes] | None:
-        data = self._files.tile(tile)
+    def _bundle(self, tile: Tile) -> list[bytes]:
         try:
+            data = self._files.bundle(tile)
+        except BadNote as error:
+            self._found.add(Verdict.ALTERED, f"{tile.bundle_path}: {error}", tile.begin)
+            return []
+        entries, trouble = entries_of(data, tile.width)
+        if trouble:
+            self._found.add(Verdict.MISSING, f"entry {tile.begin + len(entries)}: {trouble}", tile.begin + len(entries))
+        return entries
+
+    def _hashes(self, tile: Tile) -> list[bytes] | None:
+        try:
+            data = self._files.tile(tile)
             return None if data is None else split_tile(data, tile.width)
         except BadNote as error:
             self._found.add(Verdict.ALTERED, f"{tile.path}: {error}", tile.begin)

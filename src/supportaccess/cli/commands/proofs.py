@@ -55,24 +55,34 @@ def receipt(
     context.streams.write(proofs_of(context, profile).receipt(entry or 0))
 
 
-@examples(("Everything that is in the log, to be verified elsewhere", "supportaccess audit export contoso-2026-11"))
+@examples(
+    ("Everything that is in the log, to be verified elsewhere", "supportaccess audit export contoso-2026-11"),
+    ("In one file", "supportaccess audit export contoso-2026-11.zip"),
+)
 def export_log(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A new folder, or with .zip at its end a new zip file.")],
     tenant: options.Tenant = None,
 ) -> None:
-    """Write a tenant's whole log to a new folder, as c2sp.org/tlog-tiles has it: entries, hashes, signed checkpoint.
+    """Write a tenant's whole log, as c2sp.org/tlog-tiles has it: entries, hashes, signed checkpoint.
 
-    `audit verify FOLDER` checks it without a store or a network, and so can any other program for such logs.
+    `audit verify PATH` checks it without a store or a network; so can any other program for such logs, once a zip file
+    is unpacked.
     """
-    from supportaccess.store.log_files import Live, export
+    from supportaccess.store.log_files import Live, export, is_archive
 
     context: Context = ctx.obj
     proofs = proofs_of(context, context.settings.chosen(tenant))
     head = proofs.head()
     signed(head)
-    count = export(Live(proofs, head), head.size, folder)
-    context.streams.note(f"Wrote a log of {head.size:,} to {folder}: {counted(count, 'file')}.")
+    log = Live(proofs, head)
+    if is_archive(path):
+        from supportaccess.store.log_archive import export_archive
+
+        count = export_archive(log, head.size, path)
+    else:
+        count = export(log, head.size, path)
+    context.streams.note(f"Wrote a log of {head.size:,} to {path}: {counted(count, 'file')}.")
     if head.key is not None:
         context.streams.note(f"Its verifier key: {head.key}")
 

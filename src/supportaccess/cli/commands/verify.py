@@ -28,14 +28,15 @@ VERIFICATION = Layout(
 @examples(
     ("Is the log as it was written?", "supportaccess audit verify"),
     ("Does it go on from what was kept elsewhere?", "supportaccess audit verify --anchor contoso.checkpoint"),
-    ("An export, anywhere", "supportaccess audit verify contoso-2026-11 --key contoso.vkey"),
+    ("An export, anywhere", "supportaccess audit verify contoso-2026-11.zip --key contoso.vkey"),
     ("One decision", "supportaccess audit verify 3f2a.tlog-proof --key contoso.vkey"),
     ("In a pipeline: exit 9 when it does not hold", "supportaccess audit verify --tenant contoso -o json"),
 )
 def verify(
     ctx: typer.Context,
     path: Annotated[
-        Path | None, typer.Argument(metavar="[PATH]", help="An export or a receipt.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="[PATH]", help="An export (a folder or a zip file) or a receipt.", show_default=False),
     ] = None,
     anchor: Annotated[
         list[Path] | None,
