@@ -149,9 +149,9 @@ class SharedStore:
         """Return a token that somebody has for a tenant."""
         return self._provider.token(tenant, oid=object_id(name), name=name, roles=roles, app_only=app_only)
 
-    def raised(self, *tickets: str) -> list[str]:
+    def raised(self, *tickets: str, tenant: str = HOME) -> list[str]:
         """Raise a request for each ticket, without the command line, and return the IDs."""
-        token = self.token("Provider", PROVIDER, app_only=True)
+        token = self.token("Provider", PROVIDER, tenant, app_only=True)
         return [self._raised(ticket, token) for ticket in tickets]
 
     def _raised(self, ticket: str, token: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from supportaccess.cli.output.formats import Format
     from supportaccess.cli.output.printer import Printer
     from supportaccess.cli.witness import Witness
+    from supportaccess.domain.errors import VerificationFailed
     from supportaccess.domain.permissions import Caller
     from supportaccess.domain.times import Clock
     from supportaccess.settings.paths import Paths
@@ -42,6 +43,8 @@ class Context:
         self._clients: dict[str, Client] = {}
         self.patience: float | None = None
         """Seconds for which a shared store is asked again when it does not answer; None: as long as is usual."""
+        self.follows = False
+        """Whether the command goes on until it is ended: it waits by itself for a store that is away."""
         self._tokens: dict[tuple[str, str], Tokens] = {}
         self._changes_the_store = False
         self._witnesses: dict[tuple[str, str], Witness] = {}
@@ -165,10 +168,10 @@ class Context:
         refuse_rollback(self.engine, self.keys)
         self._changes_the_store = True
 
-    def conclude(self) -> bool:
+    def conclude(self) -> None:
         """Sign what a command wrote, and hold shared stores against what was seen of their logs before.
 
-        Returns whether one did not go on from there. Raises SupportAccessError; what was done stands.
+        Raises SupportAccessError; what was done stands.
         """
         if self._changes_the_store:
             from supportaccess.store.sql.checkpoints import sign_all
@@ -178,7 +181,11 @@ class Context:
             witness.conclude()
             if witness.warning:
                 self.streams.warn(witness.warning)
-        return any(witness.failed for witness in self._witnesses.values())
+
+    @property
+    def contradiction(self) -> "VerificationFailed | None":
+        """How the log of a shared store did not go on from what was seen of it, as far as that showed by now."""
+        return next((witness.failed for witness in self._witnesses.values() if witness.failed), None)
 
     def tenants_on(self, store: str) -> list[str]:
         """Return the tenants that have a profile with this store."""
@@ -217,18 +224,25 @@ class Context:
             self._tokens[where] = tokens_of(self, profile)
         return self._tokens[where]
 
-    def http_proofs(self, profile: "Profile", *, hasty: bool = False) -> "HttpProofs":
+    def http_proofs(self, profile: "Profile", *, hasty: bool = False, witnessed: bool = False) -> "HttpProofs":
         """Return the proofs of a log in a shared store."""
         from supportaccess.store.http.proofs import HttpProofs
+        from supportaccess.store.http.store import unnoticed
 
-        return HttpProofs(self.client(profile.store), self.tokens(profile), hasty=hasty)
+        return HttpProofs(
+            self.client(profile.store),
+            self.tokens(profile),
+            hasty=hasty,
+            notice=self._witness(profile).notice if witnessed else unnoticed,
+        )
 
     def _witness(self, profile: "Profile") -> "Witness":
         from supportaccess.cli.witness import Witness
 
         named = profile.store, profile.tenant_id
         if named not in self._witnesses:
-            self._witnesses[named] = Witness(self.http_proofs(profile, hasty=True), self.paths.logs, *named, self.clock)
+            proofs = self.http_proofs(profile, hasty=True)
+            self._witnesses[named] = Witness(proofs, self.paths.logs, *named, self.clock, patient=self.follows)
         return self._witnesses[named]
 
     def close(self) -> None:

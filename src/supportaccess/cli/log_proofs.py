@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def proofs_of(context: Context, profile: Profile) -> "LogProofs":
     """Return the proofs of a tenant's log."""
     if profile.is_remote:
-        return context.http_proofs(profile)
+        return context.http_proofs(profile, witnessed=True)
     from supportaccess.store.sql.proofs import SqlProofs
 
     return SqlProofs(context.engine, context.local_caller(profile.tenant_id), context.keys)

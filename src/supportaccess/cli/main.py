@@ -149,8 +149,9 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
 def _concluded(context: Context, code: int) -> int:
     """Do what is left at the end of a command. What was done stands, whatever becomes of that."""
     try:
-        if context.conclude():
-            return ExitCode.VERIFICATION_FAILED
+        context.conclude()
+        if (found := context.contradiction) is not None:
+            return ExitCode.VERIFICATION_FAILED if context.streams.has_told(found) else _refused(context, found)
     except VerificationFailed as error:
         return _refused(context, error)
     except SupportAccessError as error:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from supportaccess.cli.context import Context
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.output.text import counted
-from supportaccess.domain.errors import InvalidInput, NotSignedIn, SupportAccessError
+from supportaccess.domain.errors import InvalidInput, NotSignedIn, SupportAccessError, VerificationFailed
 from supportaccess.settings.profiles import Profile
 from supportaccess.store.background import MOST_AT_ONCE, Pending, Workers
 from supportaccess.store.protocol import RequestStore
@@ -38,6 +38,7 @@ class Tenants:
         self.several = every or len(names or ()) > 1
         self.workers = Workers(MOST_AT_ONCE)
         self._failed: list[str] = []
+        self._altered = False
         profiles = self._profiles(names or (), every)
         self._asked = len(profiles) + len(self._failed)
         self._opened = [opened for profile in profiles for opened in self._open(profile)]
@@ -68,9 +69,14 @@ class Tenants:
         return answers
 
     def fail(self, shown: str, name: str | None, error: SupportAccessError) -> None:
-        """Tell that a tenant failed, and ask it no more. Raises the error of a single one."""
-        if not self.several:
+        """Tell that a tenant failed, and ask it no more.
+
+        Raises the error of a single one; and of any a log that does not hold, where the command would go on for ever.
+        """
+        altered = isinstance(error, VerificationFailed)
+        if not self.several or (altered and self._context.follows):
             raise error
+        self._altered = self._altered or altered
         self._failed.append(shown)
         if error.hint is None and name is not None:
             error.hint = f"supportaccess doctor --tenant {name}"
@@ -85,7 +91,7 @@ class Tenants:
         if not self._failed:
             return ExitCode.DONE
         self._context.streams.error(f"{len(self._failed)} of {counted(self._asked, 'tenant')} failed: see above.")
-        return ExitCode.SOME_FAILED
+        return ExitCode.VERIFICATION_FAILED if self._altered else ExitCode.SOME_FAILED
 
     def _start(self, store: RequestStore, ask: Callable[[RequestStore], T]) -> Callable[[], T]:
         # The embedded store's connection belongs to this thread.

@@ -1,7 +1,7 @@
 """Demands of a shared store's log, each time it is talked to, that it goes on from what was last seen of it.
 
-The store says with its answers what it signed last. Only when that is not what was remembered is there one more
-request: for the signed head, and the proof that it goes on.
+The store says with its answers what it signed last. Only when that is new is there one more request: for the signed
+head, and the proof that it goes on.
 """
 
 from pathlib import Path
@@ -23,44 +23,58 @@ _HINT = (
 
 
 class Witness:
-    """One tenant's log at one endpoint. For any thread."""
+    """One tenant's log at one endpoint. For any thread.
 
-    def __init__(self, proofs: "LogProofs", folder: Path, store: str, tenant_id: str, clock: Clock) -> None:
+    `failed` is how it did not go on. `patient` is for a command that waits for a store that is away: it takes no answer
+    whose head could not be asked for; any other command has a `warning` of it at its end.
+    """
+
+    def __init__(
+        self, proofs: "LogProofs", folder: Path, store: str, tenant_id: str, clock: Clock, *, patient: bool
+    ) -> None:
         self._proofs = proofs
         self._memory = Memory(folder)
         self._log = self._memory.of(store, tenant_id)
         self._clock = clock
         self._lock = Lock()
-        self._seen: str | None = None
-        self._checked = self._answered = False
+        self._patient = patient
+        self._held = self._seen = _header_of(self._log)
+        """What the store said when its log was held last, and what it says now."""
         self.warning: str | None = None
-        self.failed = False
+        self.failed: VerificationFailed | None = None
 
     def notice(self, header: str | None, *, changed: bool) -> None:
-        """Take what an answer says of the log. Raises VerificationFailed, unless it is the answer to a change."""
+        """Take what an answer says of the log.
+
+        Raises VerificationFailed, for every answer from then on, and of a patient one StoreUnavailable; neither for the
+        answer to a change, which stands: the next answer, or the end, tells.
+        """
         with self._lock:
-            self._seen, self._answered = header, True
-            if changed:
-                self._checked = False
-            elif not self._checked and self._log.checkpoint is not None:
-                self._checked = True
-                self._check_if_new()
+            self._seen = header
+            if not changed:
+                self._hold()
 
     def conclude(self) -> None:
-        """Check at the end of a command what is left. Raises VerificationFailed."""
+        """Hold at the end of a command what is left. Raises VerificationFailed, unless that was raised before."""
         with self._lock:
-            if self._answered and not self._checked and not self.failed:
-                self._check_if_new()
+            if self.failed is None:
+                self._patient = False
+                self._hold()
 
-    def _check_if_new(self) -> None:
-        known = _header_of(self._log)
-        if self._seen == known:
+    def _hold(self) -> None:
+        if self.failed is not None:
+            raise self.failed
+        if self._seen == self._held:
             return
         try:
             self._check()
+            self.warning = None
         except (Forbidden, StoreUnavailable) as error:
+            if self._patient and isinstance(error, StoreUnavailable):
+                raise
             self.warning = f"The audit log of tenant {self._log.tenant_id} was not held against what was seen before: "
             self.warning += error.message
+        self._held = self._seen
 
     def _check(self) -> None:
         from supportaccess.store.consistency import accepted
@@ -70,7 +84,7 @@ class Witness:
         try:
             log = accepted(self._log, head)
         except VerificationFailed as error:
-            self.failed = True
+            self.failed = error
             evidence = self._memory.keep_evidence(self._log, head, self._clock())
             error.hint = _HINT.format(self._log.tenant_id, evidence)
             raise

@@ -95,6 +95,7 @@ def log(
     if activities is not None and not activities:
         context.streams.note("No activity has that outcome.")
         return ExitCode.DONE
+    context.follows = follow
     tenants = Tenants(context, tenant, every=all_tenants)
     ids = None if request is None else _ids_of_each(tenants, request)
     if follow:

@@ -131,7 +131,7 @@ def watch(
     if urls:
         acts.append(Notifier(urls, aliases).send)
     if not once:
-        context.patience = 0  # to wait is the watch's own part
+        context.patience, context.follows = 0, True  # to wait is the watch's own part
     tenants = Tenants(context, tenant, every=all_tenants)
     watches = [(each, TenantWatch(each.store, which, length)) for each in tenants]
     remembers = bool(acts) or shape is Shape.JSONL or name is not None

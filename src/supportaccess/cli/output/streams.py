@@ -100,6 +100,7 @@ class Streams:
         self._environ = environ
         self.stdin = stdin
         self.quiet = quiet
+        self._told: list[SupportAccessError] = []
         self.out_closed = not self._out.is_open
         self.out_is_terminal = self._out.is_terminal
         self.err_is_terminal = self._err.is_terminal
@@ -214,12 +215,17 @@ class Streams:
 
         `about` names what it is about, unless the message does.
         """
+        self._told.append(error)
         named = about is None or about in error.message
         self.error(f"Error: {error.message}" if named else f"Error: {about}: {error.message}")
         if error.hint:
             self.advise(error.hint)
         if error.request_id:
             self.error(f"Request ID: {error.request_id}", colour=None)
+
+    def has_told(self, error: SupportAccessError) -> bool:
+        """Return whether that was said already."""
+        return any(told is error for told in self._told)
 
     def advise(self, text: str) -> None:
         """Say on standard error what mends what went wrong; further lines stand below the first one."""

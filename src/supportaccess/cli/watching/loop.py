@@ -60,7 +60,7 @@ class Watching:
 
         The greeting is said once every store was asked.
 
-        Raises the error of a single tenant. What was told is kept however it ends.
+        Raises the error of a single tenant, and VerificationFailed of any. What was told is kept however it ends.
         """
         self._positions = dict(positions)
         try:
@@ -117,12 +117,18 @@ class Watching:
         )
         try:
             for event in events:
+                self._refuse_contradiction()
                 with self._ending.telling():
                     self._tell(event, watch)
                 if self._context.streams.out_closed:
                     return
         except SupportAccessError as error:
             self._refused(asked, error, once)
+
+    def _refuse_contradiction(self) -> None:
+        """Tell nothing more, of whatever tenant, once the log of one has shown that it does not hold."""
+        if self._context.follows and (found := self._context.contradiction) is not None:
+            raise found
 
     def _tell(self, event: Event, watch: TenantWatch) -> None:
         self._teller.event(event)
@@ -138,7 +144,10 @@ class Watching:
             self._keep()
 
     def _refused(self, asked: _Asked, error: SupportAccessError, once: bool) -> None:
-        """Wait longer and longer for a store that does not answer; anything else ends the watch of this tenant."""
+        """Wait longer and longer for a store that does not answer; anything else ends the watch of this tenant.
+
+        A log that does not hold ends all of it: Tenants.fail raises that.
+        """
         if once or not isinstance(error, StoreUnavailable):
             self._tenants.fail(asked.tenant.shown, asked.tenant.name, error)
             return

@@ -7,6 +7,8 @@ import msgspec
 
 from supportaccess.domain.errors import NotFound, StoreRefused
 from supportaccess.store.http.client import ANSWER_SECONDS, Client
+from supportaccess.store.http.store import Notice, unnoticed
+from supportaccess.store.wire import CHECKPOINT_HEADER
 
 # Every command over HTTP has these proofs at hand, and few ask for one.
 if TYPE_CHECKING:
@@ -23,10 +25,13 @@ class HttpProofs:
     `hasty` is for whoever has something better to do than to wait for a store that is busy or away.
     """
 
-    def __init__(self, client: Client, token: Callable[[], str], *, hasty: bool = False) -> None:
+    def __init__(
+        self, client: Client, token: Callable[[], str], *, hasty: bool = False, notice: Notice = unnoticed
+    ) -> None:
         self._client = client
         self._token = token
         self._hasty = hasty
+        self._notice = notice
 
     def head(self, earlier: int = 0) -> "SignedHead":
         """Return the signed head, and what shows that it goes on from an earlier size."""
@@ -59,7 +64,9 @@ class HttpProofs:
     def _get(self, path: str) -> bytes:
         headers = {"Authorization": f"Bearer {self._token()}"}
         patience = _HASTY_SECONDS if self._hasty else ANSWER_SECONDS
-        return self._client.get(path, headers, patience=patience, hasty=self._hasty).body
+        answer = self._client.get(path, headers, patience=patience, hasty=self._hasty)
+        self._notice(answer.headers.get(CHECKPOINT_HEADER), changed=False)
+        return answer.body
 
 
 def _width(tile: "Tile") -> str:
