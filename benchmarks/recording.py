@@ -52,7 +52,7 @@ class RecordingEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.lock_head, self.join_texts = engine.lock_head, engine.join_texts
+        self.lock_head, self.dialect = engine.lock_head, engine.dialect
         self.recorded: list[Recorded] = []
         self._messages: list[bytes] = []
         if isinstance(engine, PostgresqlEngine):

@@ -16,6 +16,7 @@ from supportaccess.store.protocol import LARGEST_PAGE, SHORTEST_PREFIX, Order, R
 from supportaccess.store.sql import maintenance, store
 from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.lists import Listing
+from supportaccess.store.sql.sqlite import SqliteEngine
 
 REQUESTS = 3_000
 NOW = START + timedelta(minutes=REQUESTS)
@@ -86,7 +87,7 @@ def test_a_page_walks_along_an_index(crowded: StoreWorld, query: RequestQuery, o
     """The first page and any later one search an index, and sort nothing but the arms' own rows."""
     query = replace(query, order=order)
     cursor = crowded.store(HOME).page(query, top=3).next if later else None
-    statement, parameters = Listing(query, HOME, NOW, "group_concat").page(100, cursor)
+    statement, parameters = Listing(query, HOME, NOW, SqliteEngine.dialect).page(100, cursor)
     steps = plan(crowded, statement, parameters)
 
     check(steps)
@@ -109,7 +110,7 @@ def _arms(steps: list[str]) -> Iterator[tuple[str, bool]]:
 @pytest.mark.parametrize("query", FILTERS)
 def test_a_count_searches_an_index(crowded: StoreWorld, query: RequestQuery) -> None:
     """A count reads an index of its statuses, and where it filters by nothing else, no row at all."""
-    statement, parameters = Listing(query, HOME, NOW, "group_concat").count(1000)
+    statement, parameters = Listing(query, HOME, NOW, SqliteEngine.dialect).count(1000)
     steps = plan(crowded, statement, parameters)
 
     check(steps)
@@ -170,7 +171,7 @@ def _work(world: StoreWorld, query: RequestQuery) -> int:
         steps += 1
         return 0
 
-    statement, parameters = Listing(query, HOME, NOW, "group_concat").page(20, None)
+    statement, parameters = Listing(query, HOME, NOW, SqliteEngine.dialect).page(20, None)
     world.engine.connection.set_progress_handler(count, 10)
     try:
         assert len(world.engine.connection.execute(statement, parameters).fetchall()) <= LARGEST_PAGE

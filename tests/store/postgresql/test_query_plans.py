@@ -18,6 +18,7 @@ from supportaccess.store.sql import maintenance, rows, store
 from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.engine import EVERY_TENANT
 from supportaccess.store.sql.lists import Listing
+from supportaccess.store.sql.postgresql import PostgresqlEngine
 
 Plan = dict[str, Any]
 TOP = 100
@@ -62,31 +63,28 @@ def reads(nodes: list[Plan], table: str = "access_requests") -> list[Plan]:
     return found
 
 
-def split(nodes: list[Plan]) -> tuple[list[Plan], list[Plan]]:
-    """Return the look-up of the page's rows by their IDs, and the reads of the arms that found those."""
-    by_id = [node for node in nodes if " id = " in node.get("Index Cond", "").replace("(", " ")]
-    return by_id, [node for node in nodes if node not in by_id]
-
-
 @pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize("query", FILTERS)
 @pytest.mark.parametrize("later", [False, True])
 def test_a_page_walks_along_an_index(
     request: pytest.FixtureRequest, crowded: SqlWorld, query: RequestQuery, order: Order, later: bool
 ) -> None:
-    """The first page and any later one search an index by more than the tenant, and stop at the page's end."""
+    """The first page and any later one search an index by more than the tenant, and read no more than the page."""
     # Without statistics the planner goes by the sizes of files, which other tests have a part in.
     analysed = "with statistics" in request.node.name
     query = replace(query, order=order)
     cursor = crowded.store(HOME).page(query, top=3).next if later else None
-    statement, parameters = Listing(query, HOME, NOW, "string_agg").page(TOP, cursor)
+    statement, parameters = Listing(query, HOME, NOW, PostgresqlEngine.dialect).page(TOP, cursor)
     nodes = plan(crowded, statement, parameters)
 
     # Read and sorted are the few rows of one support request, those that no sweep has seen, and those of 30 days.
     narrow = query.support_request_id or query.approved_access or "urgency <" in statement
     filtered = query.engineer or query.search or query.since
-    looked_up, arms = split(reads(nodes))
-    assert [node["Actual Rows"] for node in looked_up] == [1]
+    arms = reads(nodes)
+    if not narrow and not filtered:
+        # What is merged is read no further than the page needs, and one row of each arm; so it is of each group.
+        groups = 3 if order is Order.ATTENTION else 1
+        assert sum(node["Actual Rows"] for node in arms) <= groups * TOP + len(arms), arms
     for node in arms:
         condition = node.get("Index Cond") or node["Recheck Cond"]
         assert "tenant_id =" in condition or node["Node Type"] == "Bitmap Heap Scan", node
@@ -105,7 +103,7 @@ def test_a_page_walks_along_an_index(
 @pytest.mark.parametrize("query", FILTERS)
 def test_a_count_searches_an_index(crowded: SqlWorld, query: RequestQuery) -> None:
     """A count reads an index of its tenant."""
-    statement, parameters = Listing(query, HOME, NOW, "string_agg").count(1000)
+    statement, parameters = Listing(query, HOME, NOW, PostgresqlEngine.dialect).count(1000)
     for node in reads(plan(crowded, statement, parameters)):
         assert "tenant_id =" in str(node.get("Index Cond") or node.get("Recheck Cond")), node
 

@@ -39,6 +39,17 @@ class Raced(StoreUnavailable):
     """Somebody else wrote at the same moment, and this transaction was taken back: it may begin anew."""
 
 
+class Dialect(NamedTuple):
+    """What makes the statement of a list another one on each database.
+
+    `join_texts` is the aggregate function of a text and a separator that puts texts together, in the order of the rows.
+    A database `merges` that reads no more of each ordered part of a UNION ALL than the first rows of all of it need.
+    """
+
+    join_texts: str
+    merges: bool
+
+
 class Session(Protocol):
     """A connection in use: within one transaction, or for single reads."""
 
@@ -75,8 +86,7 @@ class Engine(Protocol):
 
     lock_head: str
     """Reads `size, root, frontier` of the log of `:tenant_id`, and locks it until the transaction ends."""
-    join_texts: str
-    """The aggregate function of a text and a separator that puts texts together, in the order of the rows."""
+    dialect: Dialect
 
     def reading(self, tenant_ids: Sequence[str]) -> AbstractContextManager[Session]:
         """Open a session for reads; each statement sees what is committed."""

@@ -17,6 +17,7 @@ from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.records import FINAL, WAS_APPROVED, AccessRequest, Status
 from supportaccess.domain.times import to_microseconds
 from supportaccess.store.protocol import Order, RequestQuery
+from supportaccess.store.sql.engine import Dialect
 from supportaccess.store.sql.rows import SEPARATOR, anywhere
 
 _STATEMENTS_KEPT = 256
@@ -73,11 +74,11 @@ _FILTERS = {
 
 
 class Listing:
-    """A query at one moment: its statements and their parameters. `joining` is the engine's `join_texts`."""
+    """A query at one moment: its statements and their parameters. `dialect` is the engine's."""
 
-    def __init__(self, query: RequestQuery, tenant_id: str, now: datetime, joining: str) -> None:
+    def __init__(self, query: RequestQuery, tenant_id: str, now: datetime, dialect: Dialect) -> None:
         self._query = query
-        self._joining = joining
+        self._dialect = dialect
         statuses, approved_access = query.statuses, query.approved_access
         if not statuses and not approved_access:
             statuses = frozenset(Status)
@@ -103,7 +104,7 @@ class Listing:
         """
         after = None if cursor is None else _read_cursor(cursor, self._query.order)
         statement = _page(
-            self._joining,
+            self._dialect,
             self._statuses,
             self._approved,
             self._filters,
@@ -180,50 +181,68 @@ def _since(arm: _Arm, condition: str) -> _Arm:
 
 @lru_cache(_STATEMENTS_KEPT)
 def _page(
-    joining: str,
+    dialect: Dialect,
     statuses: frozenset[Status],
     approved: frozenset[Status],
     filters: tuple[str, ...],
     order: Order,
     after_group: int | None,
 ) -> str:
-    by_attention = order is Order.ATTENTION
-    arms = [
-        _arm_by_attention(arm, filters, after_group) if by_attention else _arm_by_time(arm, filters, order, after_group)
-        for arm in _arms(statuses, approved)
-        if not (by_attention and after_group is not None and arm.group < after_group)
-    ]
-    if not arms:
+    groups: dict[int, list[str]] = {}
+    for arm in _arms(statuses, approved):
+        if order is not Order.ATTENTION:
+            groups.setdefault(0, []).append(_arm_by_time(arm, filters, order, after_group, dialect))
+        elif after_group is None or arm.group >= after_group:
+            groups.setdefault(arm.group, []).append(_arm_by_attention(arm, filters, after_group, dialect))
+    if not groups:
         return "SELECT NULL, 0, 0 WHERE :top < 0"
     direction = "DESC" if order is Order.NEWEST else "ASC"
-    order_by = f"ORDER BY list_group, list_key {direction}, list_time {direction}, list_id {direction}"
-    union = " UNION ALL ".join(f"SELECT * FROM ({arm}) AS arm_{number}" for number, arm in enumerate(arms))
-    # Keys first, from the indexes alone: each arm yields as many as the page has, and most of them are not on it.
-    rows = (
-        f"SELECT record, list_due FROM ({union} {order_by} LIMIT :top) AS keys"
-        f" CROSS JOIN access_requests WHERE tenant_id = :tenant_id AND id = list_id {order_by}"
-    )
+    by_key = f"list_key {direction}, list_time {direction}, list_id {direction}"
+    rows = _merged(groups, by_key) if dialect.merges else _looked_up(groups, by_key)
     # One row for all: for each row that a thread fetches it gives Python's lock away, and has to get it back.
-    return f"SELECT {joining}(record, '{SEPARATOR}'), COUNT(*), MAX(list_due) FROM ({rows}) AS page"
+    return f"SELECT {dialect.join_texts}(record, '{SEPARATOR}'), COUNT(*), MAX(list_due) FROM ({rows}) AS page"
 
 
-def _arm_by_attention(arm: _Arm, filters: tuple[str, ...], after_group: int | None) -> str:
+def _merged(groups: dict[int, list[str]], by_key: str) -> str:
+    """Merge each group's arms by what orders them, without the constant that the group is, and then the groups."""
+    merged = [_first(arms, by_key) for _, arms in sorted(groups.items())]
+    return merged[0] if len(merged) == 1 else _first(merged, f"list_group, {by_key}")
+
+
+def _looked_up(groups: dict[int, list[str]], by_key: str) -> str:
+    """Sort the keys of all arms, and look up the rows of the first ones.
+
+    Each arm yields as many keys as the page has, from its index alone; most of them are not on the page.
+    """
+    order_by = f"list_group, {by_key}"
+    keys = _first([arm for arms in groups.values() for arm in arms], order_by)
+    return (
+        f"SELECT record, list_due FROM ({keys}) AS keys"
+        f" CROSS JOIN access_requests WHERE tenant_id = :tenant_id AND id = list_id ORDER BY {order_by}"
+    )
+
+
+def _first(parts: list[str], order_by: str) -> str:
+    union = " UNION ALL ".join(f"SELECT * FROM ({part}) AS part_{number}" for number, part in enumerate(parts))
+    return f"SELECT * FROM ({union}) AS parts ORDER BY {order_by} LIMIT :top"
+
+
+def _arm_by_attention(arm: _Arm, filters: tuple[str, ...], after_group: int | None, dialect: Dialect) -> str:
     indexed = _indexed(filters, "urgency")
     key, urgency = arm.key.format(**indexed), indexed["urgency"]
     after = f"({key}, listed_at, id) > (:key, :listed_at, :id)" if after_group == arm.group else None
-    where = _where(arm, filters, indexed, after)
-    return _select(
-        arm, where, arm.group, arm.key.format(urgency="urgency"), f"{urgency} {arm.direction}, listed_at, id"
-    )
+    columns = f"{arm.group} AS list_group, {arm.key.format(urgency='urgency')} AS list_key"
+    order_by = f"{urgency} {arm.direction}, listed_at, id"
+    return _select(arm, columns, _where(arm, filters, indexed, after), order_by, dialect)
 
 
-def _arm_by_time(arm: _Arm, filters: tuple[str, ...], order: Order, after_group: int | None) -> str:
+def _arm_by_time(arm: _Arm, filters: tuple[str, ...], order: Order, after_group: int | None, dialect: Dialect) -> str:
     comparison, direction = ("<", "DESC") if order is Order.NEWEST else (">", "ASC")
     indexed = _indexed(filters, "urgency" if arm.narrow else "listed_at")
     listed_at = indexed["listed_at"]
     after = None if after_group is None else f"({listed_at}, id) {comparison} (:listed_at, :id)"
-    where = _where(arm, filters, indexed, after)
-    return _select(arm, where, 0, "listed_at", f"{listed_at} {direction}, id {direction}")
+    columns, order_by = "0 AS list_group, listed_at AS list_key", f"{listed_at} {direction}, id {direction}"
+    return _select(arm, columns, _where(arm, filters, indexed, after), order_by, dialect)
 
 
 def _indexed(filters: tuple[str, ...], column: str) -> dict[str, str]:
@@ -236,10 +255,11 @@ def _indexed(filters: tuple[str, ...], column: str) -> dict[str, str]:
     return {name: name if name == by else f"{name} + 0" for name in ("urgency", "listed_at")}
 
 
-def _select(arm: _Arm, where: str, group: int, key: str, order_by: str) -> str:
+def _select(arm: _Arm, columns: str, where: str, order_by: str, dialect: Dialect) -> str:
+    record = ", record" if dialect.merges else ""
     return (
-        f"SELECT {group} AS list_group, {key} AS list_key, listed_at AS list_time, id AS list_id,"
-        f" {int(arm.due)} AS list_due FROM access_requests WHERE {where} ORDER BY {order_by} LIMIT :top"
+        f"SELECT {columns}, listed_at AS list_time, id AS list_id, {int(arm.due)} AS list_due{record}"
+        f" FROM access_requests WHERE {where} ORDER BY {order_by} LIMIT :top"
     )
 
 

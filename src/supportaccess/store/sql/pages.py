@@ -40,7 +40,7 @@ def read_page(
     engine: Engine, tenant_id: str, query: RequestQuery, now: datetime, top: int, cursor: str | None
 ) -> Found:
     """Return up to `top` records of a tenant. Raises InvalidInput for a bad cursor."""
-    listing = Listing(query, tenant_id, now, engine.join_texts)
+    listing = Listing(query, tenant_id, now, engine.dialect)
     # One more, which tells that there is a next page.
     statement, parameters = listing.page(top + 1, cursor)
     with engine.reading([tenant_id]) as session:

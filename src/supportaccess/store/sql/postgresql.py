@@ -20,7 +20,7 @@ from psycopg_pool import ConnectionPool
 
 from supportaccess.domain.errors import InvalidInput, StoreUnavailable
 from supportaccess.domain.tenants import is_guid
-from supportaccess.store.sql.engine import EVERY_TENANT, Parameters, Result, Row, Session, Statement
+from supportaccess.store.sql.engine import EVERY_TENANT, Dialect, Parameters, Result, Row, Session, Statement
 from supportaccess.store.sql.postgresql_errors import (
     AGAIN,
     READ_ONLY,
@@ -66,7 +66,7 @@ class PostgresqlEngine:
     """A pool of connections to a database, for any number of threads. `seconds` is how long to wait for one of them."""
 
     lock_head = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id FOR UPDATE"
-    join_texts = "string_agg"
+    dialect = Dialect(join_texts="string_agg", merges=True)
 
     def __init__(self, conninfo: str, *, pool: int, seconds: float = 5) -> None:
         self._seconds = seconds

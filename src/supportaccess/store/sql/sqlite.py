@@ -13,7 +13,7 @@ from supportaccess.domain.errors import (
     StoreUnavailable,
     SupportAccessError,
 )
-from supportaccess.store.sql.engine import Parameters, Raced, Result, Row, Session, Statement
+from supportaccess.store.sql.engine import Dialect, Parameters, Raced, Result, Row, Session, Statement
 
 _SECONDS_TO_WAIT = 60.0
 
@@ -23,7 +23,7 @@ class SqliteEngine:
 
     # A transaction holds the only write lock already.
     lock_head = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
-    join_texts = "group_concat"
+    dialect = Dialect(join_texts="group_concat", merges=False)
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -112,7 +112,7 @@ class SqlStore:
     def count(self, query: RequestQuery, *, at_most: int) -> int:
         """Return how many requests there are, no further than `at_most`."""
         self._caller.require(Permission.READ_REQUESTS)
-        statement, parameters = Listing(query, self.tenant_id, self._clock(), self._engine.join_texts).count(at_most)
+        statement, parameters = Listing(query, self.tenant_id, self._clock(), self._engine.dialect).count(at_most)
         with self._engine.reading([self.tenant_id]) as session:
             row = session.one(statement, parameters)
         return 0 if row is None else int(row[0])
