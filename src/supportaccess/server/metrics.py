@@ -47,6 +47,14 @@ class Metrics:
             registry=own,
         )
 
+        self._undelivered = _latest("supportaccess_webhook_undelivered", "Log entries still to be gone through.", own)
+        self._oldest = _latest("supportaccess_webhook_oldest_seconds", "Age of the oldest of them.", own)
+
+    def webhook_backlog(self, name: str, entries: int, seconds: float) -> None:
+        """Take down how many log entries of all tenants a webhook has still to go through, and the oldest one's age."""
+        self._undelivered.labels(name).set(entries)
+        self._oldest.labels(name).set(seconds)
+
     def webhook(self, name: str, outcome: str) -> None:
         """Count a message to a webhook: `done`, `failed`, `tooOld`; `disabled` is a webhook that gets no more."""
         self._webhooks.labels(name, outcome).inc()
@@ -91,3 +99,8 @@ class Metrics:
 def _gauge(name: str, what: str, registry: CollectorRegistry) -> Gauge:
     # Of several processes the sum, and of those alone that live.
     return Gauge(name, what, multiprocess_mode="livesum", registry=registry)
+
+
+def _latest(name: str, what: str, registry: CollectorRegistry) -> Gauge:
+    # Every process reads the same in the database: what was read last is right.
+    return Gauge(name, what, ["webhook"], multiprocess_mode="livemostrecent", registry=registry)

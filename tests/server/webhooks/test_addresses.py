@@ -44,7 +44,7 @@ def test_public_addresses_are_used(address: str) -> None:
 def test_spellings_of_this_machine_are_seen_through(host: str) -> None:
     """What the system takes for an address of this machine is one, however it is spelled."""
     with pytest.raises(NotAllowed):
-        addresses_of(host, 443, [])
+        addresses_of(host, 443, [], seconds=60)
 
 
 def test_only_what_the_operator_names_is_allowed_beside() -> None:
@@ -70,7 +70,7 @@ def test_one_forbidden_address_of_a_name_is_enough(monkeypatch: pytest.MonkeyPat
     answers(monkeypatch, ["1.1.1.1", "10.0.0.1"])
 
     with pytest.raises(NotAllowed):
-        addresses_of("both.example", 443, [])
+        addresses_of("both.example", 443, [], seconds=60)
 
 
 def test_a_name_that_changes_between_look_and_use_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_name_that_nobody_has(tmp_path: Path) -> None:
     """A name without an address is told as that."""
     assert tmp_path
     with pytest.raises(Undelivered, match="noSuchHost"):
-        addresses_of("nobody.invalid", 443, [])
+        addresses_of("nobody.invalid", 443, [], seconds=60)
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *addresses: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Webhooks of a real server: what arrives, when a receiver does not take it, and when the server is killed."""
 
+import re
 import signal
 import sqlite3
 from contextlib import closing
@@ -13,6 +14,7 @@ from tests.server.webhooks.conftest import Posting
 from tests.server.webhooks.receiver import SECRET, Answer, cut, drip, receiving, silence, status
 from tests.support.certificates import certificate_for_loopback
 from tests.support.people import HOME, RESOURCE, asking
+from tests.support.servers import RunningServer, until
 
 HOUR = timedelta(hours=1)
 
@@ -177,6 +179,34 @@ def test_a_backlog_ends_with_its_age(posting: Posting) -> None:
 
     assert message.payload["data"]["supportRequestId"] == "young"
     assert 'supportaccess_webhook_messages_total{outcome="tooOld",webhook="siem"} 1.0' in metrics
+
+
+def backlog(server: RunningServer) -> tuple[float, float]:
+    """Return how many entries wait, and how old the oldest is."""
+    page = server.ask("/metrics").body.decode()
+    found = re.findall(
+        r'^supportaccess_webhook_(?:undelivered|oldest_seconds)\{webhook="siem"\} (\S+)$', page, re.MULTILINE
+    )
+    assert HOME not in page
+    entries, age = map(float, found)
+    return entries, age
+
+
+def test_what_is_not_delivered_is_measured(posting: Posting) -> None:
+    """While a receiver takes nothing, the metrics say how much of all tenants waits and for how long; then nothing."""
+    posting.receiver.answers = [status(500)] * 2
+    with posting.running() as server:
+        with posting.store(now=now() - timedelta(minutes=10)) as store:
+            raised(store, asking("1"))
+            raised(store, asking("2"))
+        with posting.store(RESOURCE) as store:
+            raised(store, asking("3"))
+        until(lambda: backlog(server)[0] == 3)
+        entries, age = backlog(server)
+        posting.receiver.wait_for(3)
+        until(lambda: backlog(server) == (0, 0))
+
+    assert (entries, 600 <= age < 700) == (3, True)
 
 
 def test_the_clock_is_announced_and_told(posting: Posting) -> None:

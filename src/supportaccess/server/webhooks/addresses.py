@@ -4,11 +4,11 @@ What a name leads to is looked at when a connection is made, and the connection 
 at: a name that leads elsewhere a moment later (DNS rebinding) changes nothing.
 """
 
-import socket
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from supportaccess.server.webhooks.outcomes import NotAllowed, Undelivered
+from supportaccess.server.webhooks.resolving import look_up
 
 _NAT64 = ip_network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ip_network("::/96")
@@ -16,13 +16,17 @@ _IPV4_COMPATIBLE = ip_network("::/96")
 _NOT_PUBLIC = [ip_network(each) for each in ("64:ff9b:1::/48", "fec0::/10", "3fff::/20", "5f00::/16", "192.88.99.0/24")]
 
 
-def addresses_of(host: str, port: int, allowed: Sequence[str]) -> list[str]:
-    """Return the addresses of a host. Raises Undelivered when it has none, NotAllowed when one must not be used."""
+def addresses_of(host: str, port: int, allowed: Sequence[str], *, seconds: float) -> list[str]:
+    """Return the addresses of a host, looked up within so many seconds.
+
+    Raises Undelivered when it has none or that takes longer, NotAllowed when one must not be used.
+    """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = look_up(host, port, seconds)
+    except TimeoutError:
+        raise Undelivered("lookUpTooSlow") from None
     except (OSError, UnicodeError):
         raise Undelivered("noSuchHost") from None
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     for address in addresses:
         if not is_allowed(address, allowed):
             raise NotAllowed(address)

@@ -98,14 +98,16 @@ def _look_up(webhook: WebhookSettings) -> None:
     url = urlsplit(webhook.url)
     host = url.hostname or ""
     try:
-        addresses_of(host, url.port or 443, webhook.allowed_networks)
+        addresses_of(host, url.port or 443, webhook.allowed_networks, seconds=webhook.timeout_seconds)
     except NotAllowed as refused:
         raise StoreRefused(
             f"webhook {webhook.name}: {host} is at {refused.address}, which is no public address",
             hint=f'If it is to be posted to: allowed_networks = ["{refused.address}"]',
         ) from None
-    except Undelivered:
+    except Undelivered as failed:
+        slow = failed.reason == "lookUpTooSlow"
         raise StoreUnavailable(
-            f"webhook {webhook.name}: there is no host {host}",
+            f"webhook {webhook.name}: "
+            + (f"{host} was not looked up within {webhook.timeout_seconds} s" if slow else f"there is no host {host}"),
             hint="Is its URL right, and can this machine look it up?",
         ) from None

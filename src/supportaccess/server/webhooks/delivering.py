@@ -101,12 +101,13 @@ class Deliverer:
             engine.close()
 
     def _round(self, engine: Engine) -> None:
+        # Not the URL itself, which may have a secret in it.
+        target = hashlib.sha256(self._webhook.url.encode()).hexdigest()
+        outbox = Outbox(engine, self._webhook.name, target)
+        self._measure(outbox)
         with self._alone(engine) as is_alone:
             if not is_alone:
                 return
-            # Not the URL itself, which may have a secret in it.
-            target = hashlib.sha256(self._webhook.url.encode()).hexdigest()
-            outbox = Outbox(engine, self._webhook.name, target)
             now = self._clock()
             if not self._has_begun:
                 outbox.begin(self._webhook.tenants, now)
@@ -121,6 +122,13 @@ class Deliverer:
                     delivery.run()
                 except StoreRefused as error:  # of one tenant, or of the secret: the others may fare better
                     self._log("webhookWaits", tenantId=tenant_id, code=error.code, message=error.message)
+                self._measure(outbox)
+
+    def _measure(self, outbox: Outbox) -> None:
+        """Take down what is not delivered yet: of all tenants together, for the operator."""
+        entries, oldest = outbox.undelivered(self._webhook.tenants)
+        age = 0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds())
+        self._metrics.webhook_backlog(self._webhook.name, entries, age)
 
     @contextmanager
     def _alone(self, engine: Engine) -> Iterator[bool]:

@@ -56,7 +56,8 @@ def tls_of(webhook: WebhookSettings) -> ssl.SSLContext:
 
 @contextmanager
 def _connected(webhook: WebhookSettings, host: str, port: int, until: float) -> Iterator[socket.socket]:
-    with _reached(addresses_of(host, port, webhook.allowed_networks), port, until) as reached:
+    addresses = addresses_of(host, port, webhook.allowed_networks, seconds=until - monotonic())
+    with _reached(addresses, port, until) as reached:
         connection: socket.socket = reached
         if webhook.url.startswith("https:"):
             # The handshake later, when there is something that ends it.

@@ -1,6 +1,6 @@
 """How far each webhook is in each tenant's audit log, which is its outbox."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from supportaccess.domain.records import AccessRequest, Struct
@@ -36,6 +36,12 @@ _WAITING = """
     WHERE request.status IN ('pending', 'approved') AND request.urgency > :now AND request.urgency <= :until
     AND cursor.webhook = :webhook AND cursor.disabled_at IS NULL AND cursor.next_attempt_at <= :now
     AND request.urgency > cursor.announced_until
+"""
+_UNDELIVERED = """
+    SELECT cursor.tenant_id || '', head.size - cursor.sequence, event.at FROM webhook_cursors AS cursor
+    JOIN audit_log_heads AS head ON head.tenant_id = cursor.tenant_id
+    JOIN audit_events AS event ON event.tenant_id = cursor.tenant_id AND event.sequence = cursor.sequence
+    WHERE cursor.webhook = :webhook AND cursor.disabled_at IS NULL AND head.size > cursor.sequence
 """
 _READ = """
     SELECT sequence, announced_until, failures, failing_since FROM webhook_cursors
@@ -88,6 +94,16 @@ class Outbox:
         moments = {"webhook": self._webhook, "now": to_microseconds(now), "until": to_microseconds(until)}
         with self._engine.reading(EVERY_TENANT) as session:
             return sorted(row[0] for row in session.all(_WAITING, moments))
+
+    def undelivered(self, tenant_ids: Collection[str]) -> tuple[int, datetime | None]:
+        """Return how many log entries of these tenants are still to be gone through, and the time of the oldest.
+
+        Logs for which the webhook is disabled do not count.
+        """
+        with self._engine.reading(EVERY_TENANT) as session:
+            rows = [row for row in session.all(_UNDELIVERED, {"webhook": self._webhook}) if row[0] in tenant_ids]
+        oldest = min((row[2] for row in rows), default=None)
+        return sum(row[1] for row in rows), None if oldest is None else from_microseconds(oldest)
 
     def read(self, session: Session, tenant_id: str, now: datetime) -> Cursor | None:
         """Return the cursor; None while it is not its time, or for good."""
