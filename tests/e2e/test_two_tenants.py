@@ -6,8 +6,11 @@ does with its access is nobody's business there: every byte that they are shown 
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZipFile
 
 import pytest
 from tests.e2e.signing_in import PROVIDERS_ROLES, by_code, raised
@@ -116,7 +119,10 @@ def all_that_is_seen(walk: Walk) -> dict[str, object]:
             seen[f"{name} on a terminal: {' '.join(arguments)}"] = (screen.code, without_ages(screen.text))
     for arguments in auditing(walk):
         result = walk.otto.run("audit", *arguments, "-t", "contoso")
-        seen[f"otto: {' '.join(arguments)}"] = (result.code, result.out, result.err)
+        seen[f"otto: {' '.join(arguments)}"] = (result.code, without_moments(result.out), result.err)
+    for name in ("export", "export.zip"):
+        result = walk.otto.run("audit", "export", name, "-t", "contoso")
+        seen[f"otto: {name}"] = (result.code, result.out, result.err, taken_out(walk.otto.folder / name))
     for name, user in (("hal", walk.hal), ("otto", walk.otto)):
         token = token_of(user)
         for path in paths(walk):
@@ -144,8 +150,17 @@ def auditing(walk: Walk) -> Iterator[Sequence[str]]:
         yield ("log", "--all", "--shape", shape, "-o", "json")
     yield ("log", "--request", walk.one, "-o", "json")
     yield ("log", "--activity", "Approval removed", "-o", "json")
+    yield ("log", "--checkpoint")
     yield ("verify", "-o", "json")
-    yield ("who", "-o", "json")
+    for each in (walk.one, walk.other, "T-1"):
+        yield ("receipt", each)
+    yield ("receipt", "--entry", "0")
+    for format_ in FORMATS:
+        yield ("who", "-o", format_)
+        yield ("lint", "-o", format_)
+    yield ("lint", "--fail-if-any", "-o", "json")
+    for arguments in (("-o", "json"), ("-o", "csv"), ("-o", "tsv"), ("--html", "-")):
+        yield ("report", "--since", "2026-01-01", *arguments)
 
 
 def paths(walk: Walk) -> Iterator[str]:
@@ -199,6 +214,24 @@ def named(text: str, walk: Walk, full: str) -> str:
 def without_ages(text: str) -> str:
     """Return a table without what changes by the minute, ages and time left, and without the blanks that they shift."""
     return re.sub(r" +", " ", re.sub(r"\b(in )?(\d+[smhd])+( ago)?\b|\bnow\b", "AGE", text))
+
+
+def without_moments(text: str) -> str:
+    """Return a report without the moment at which it was made, where its period ends too."""
+    text = re.sub(r'"(madeAt|until)": "[^"]+"', r'"\1": "NOW"', text)
+    return re.sub(r"(to before|Made by supportaccess \S+ on) <time [^<]+</time>", r"\1 NOW", text)
+
+
+def taken_out(path: Path) -> dict[str, bytes]:
+    """Return the files of an export, a folder or a zip file, and leave nothing of it."""
+    if path.is_dir():
+        files = {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+        shutil.rmtree(path)
+        return files
+    with ZipFile(path) as file:
+        files = {name: file.read(name) for name in file.namelist()}
+    path.unlink()
+    return files
 
 
 def bare(answer: Answer) -> tuple[int, Mapping[str, str], bytes]:
