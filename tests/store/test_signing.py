@@ -109,7 +109,7 @@ class TestKeyFile:
 
     @pytest.mark.parametrize(
         "data",
-        [b"", b"\xff", b"PRIVATE+KEY+a+00000000+AAAA\n", PETER.encode(), PETER_SECRET[:-4].encode(), b"x" * 5000],
+        [b"", b"\xff", b"PRIVATE+KEY+a+00000000+AAAA\n", PETER[:-4].encode(), PETER_SECRET[:-4].encode(), b"x" * 5000],
     )
     def test_what_is_no_key(self, keys: Keys, data: bytes) -> None:
         """A broken key file is refused, is not replaced, and nothing of it is told."""
@@ -189,11 +189,13 @@ class TestSigning:
         assert path.exists()
 
     def test_another_signer(self, signed: StoreWorld, keys: Keys) -> None:
-        """Whatever has the two members of a signer stands in for the key file."""
-        raised(signed.store())
+        """Whatever has the two members of a signer signs with a key that is kept elsewhere."""
         external = SeedSigner(bytes(32))
+        elsewhere = Keys(keys.folder.parent / "elsewhere", signer={external.public_key: external}.__getitem__)
+        assert elsewhere.make(keys.name, external.public_key)
+        raised(signed.store())
 
-        note = sign_log(signed.engine, Keys(keys.folder, signer=lambda _: external), HOME)
+        note = sign_log(signed.engine, elsewhere, HOME)
 
         assert note is not None
         origin = keys.origin(HOME)

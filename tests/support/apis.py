@@ -27,6 +27,7 @@ from supportaccess.server.settings import (
     ListenSettings,
     ServerSettings,
 )
+from supportaccess.server.signing import Signing
 from supportaccess.store.embedded import open_embedded
 from supportaccess.store.sql.sqlite import SqliteEngine
 
@@ -155,13 +156,14 @@ def running_api(
 
 def services_of(settings: ServerSettings, clock: SettableClock) -> Services:
     """Return the services of a server whose tokens are issued now."""
+    database, metrics, keys = Database(settings.database), Metrics(), keys_of(settings.database)
     return Services(
         settings=settings,
-        database=Database(settings.database),
+        database=database,
         authenticator=Authenticator(settings.identity, now=lambda: issuers.NOW + 10),
         limits=Limits(settings.limits),
-        metrics=Metrics(),
-        keys=keys_of(settings.database),
+        metrics=metrics,
+        signing=None if keys is None else Signing(database, keys, metrics),
         clock=clock,
     )
 

@@ -16,7 +16,7 @@ from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.services import Services
 from supportaccess.server.settings import ServerSettings
-from supportaccess.server.signing import sign_for_ever
+from supportaccess.server.signing import Signing
 from supportaccess.server.sweeping import sweep_for_ever
 
 if TYPE_CHECKING:
@@ -31,13 +31,15 @@ class Application:
 
     def __init__(self, settings: ServerSettings, table: Path | None) -> None:
         metrics = Metrics()
+        database = Database(settings.database, load=metrics.database)
+        keys = keys_of(settings.database)
         self._services = Services(
             settings=settings,
-            database=Database(settings.database, load=metrics.database),
+            database=database,
             authenticator=Authenticator(settings.identity),
             limits=Limits(settings.limits, table),
             metrics=metrics,
-            keys=keys_of(settings.database),
+            signing=None if keys is None else Signing(database, keys, metrics),
             clock=system_clock,
         )
         self._routes = build(self._services)
@@ -64,8 +66,8 @@ class Application:
         seconds = services.settings.sweep_seconds
         sweeping = sweep_for_ever(services.database, services.clock, services.metrics, seconds)
         self._tasks.append(asyncio.create_task(sweeping))
-        if services.keys is not None:
-            self._tasks.append(asyncio.create_task(sign_for_ever(services.database, services.keys)))
+        if services.signing is not None:
+            self._tasks.append(asyncio.create_task(services.signing.for_ever()))
         if services.settings.webhooks:
             from supportaccess.server.webhooks.delivering import deliverers
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.settings import DatabaseSettings, ListenSettings, PermissionsFrom, ServerSettings
 from supportaccess.server.settings_file import is_loopback
 from supportaccess.store.embedded import open_embedded, schema_version
+from supportaccess.store.signing import try_out
 from supportaccess.store.sql.engine import KNOWN_VERSION
 from supportaccess.store.sql.sqlite import SqliteEngine
 
@@ -38,6 +40,7 @@ def problems(settings: ServerSettings, clock: Clock = system_clock) -> Iterator[
         lambda: refuse_unusable(settings),
         lambda: refuse_out_of_term(settings.listen, clock()),
         lambda: _look_at_database(settings.database),
+        lambda: _try_signers(settings.database),
     )
     for check in checks:
         try:
@@ -82,7 +85,7 @@ def description(settings: ServerSettings, clock: Clock = system_clock) -> list[t
         ("Clients", f"call it {settings.listen.public_url or 'by the address that they find it at'}"),
         ("Proxy", _proxy(settings)),
         ("Store", store_in_words(settings.database)),
-        ("Signs", f"the audit logs, with the key in {settings.database.signing_keys}"),
+        ("Signs", f"the audit logs, {_signs(settings.database)}"),
         ("Processes", _processes(settings)),
         ("Tenants", f"{len(identity.tenants)}: {', '.join(identity.tenants)}"),
         ("Tokens", f"of {identity.authority}, for {identity.client_id}, issued to {allowed}"),
@@ -119,6 +122,18 @@ def store_in_words(settings: DatabaseSettings) -> str:
     return " ".join(["PostgreSQL", *shown])
 
 
+def _signs(settings: DatabaseSettings) -> str:
+    here = f"with the key in {settings.signing_keys}"
+    if not settings.signing_command:
+        return here
+    program = settings.signing_command[0]
+    keys = keys_of(settings)
+    with suppress(SupportAccessError):  # told as a problem
+        if keys is not None and keys.exists and not keys.is_kept_elsewhere:
+            return f"{here}; {program} signs from the next store key rotate --public-key on"
+    return f"by {program}, with the key whose public half is in {settings.signing_keys}"
+
+
 def _listens(settings: ServerSettings, now: datetime) -> str:
     listen = settings.listen
     where = f"{'http' if listen.certificate is None else 'https'}://{listen.address}:{listen.port}"
@@ -153,8 +168,8 @@ def _processes(settings: ServerSettings) -> str:
     if settings.database.sqlite is not None:
         return "one, with one thread that reads and one that writes"
     return (
-        f"{workers}, each with up to {pool} connections to the database and one for verifications: "
-        f"{workers * (pool + 1)} in all"
+        f"{workers}, each with up to {pool} connections to the database, one for verifications and one for signing: "
+        f"{workers * (pool + 2)} in all"
     )
 
 
@@ -191,13 +206,25 @@ def _look_at_keys(settings: DatabaseSettings) -> None:
     keys = keys_of(settings)
     if keys is None:
         return
-    if keys.exists:
+    if keys.exists or settings.signing_command:
         keys.signers()
+    for program in settings.signing_command[:1]:
+        if not os.access(program, os.X_OK):
+            raise StoreRefused(
+                f"{program} is not a program that this account can run", hint="See database.signing_command."
+            )
     if not os.access(_nearest(keys.folder), os.W_OK | os.X_OK):
         raise StoreRefused(
             f"{keys.folder} cannot be made or written: the last signed checkpoints are kept there",
             hint="Set database.signing_keys to a folder of the account that the server runs as.",
         )
+
+
+def _try_signers(settings: DatabaseSettings) -> None:
+    keys = keys_of(settings)
+    if keys is not None and keys.exists:
+        for signer in keys.signers():
+            try_out(signer)
 
 
 def _look_at_file(path: Path) -> None:

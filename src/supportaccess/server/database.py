@@ -1,7 +1,8 @@
 """The database as handlers see it: work is handed to threads, so that the event loop never waits for SQL.
 
 SQLite has one reader thread and one writer thread, each with its own engine. PostgreSQL has as many threads as its pool
-has connections, around one engine. What reads a whole log has one thread and an engine of its own beside.
+has connections, around one engine. What reads a whole log has one thread and an engine of its own beside. So has what
+signs: nobody else waits for who has the key.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import TypeVar
 from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
 from supportaccess.server.settings import DatabaseSettings
 from supportaccess.store.keys import Keys
+from supportaccess.store.signing_command import CommandSigner
 from supportaccess.store.sql.checkpoints import refuse_rollback
 from supportaccess.store.sql.engine import KNOWN_VERSION, Engine
 from supportaccess.store.sql.sqlite import SqliteEngine
@@ -39,8 +41,9 @@ class Database:
         else:
             self._reader = self._writer = _Threads("database", settings.pool, settings)
         self._long_reader = _Threads("long-reader", 1, settings)
+        self._signer = _Threads("signer", 1, settings)
         self._turns = defaultdict[str, asyncio.Semaphore](partial(asyncio.Semaphore, max(1, self._writer.number // 2)))
-        self._all = frozenset({self._reader, self._writer, self._long_reader})
+        self._all = frozenset({self._reader, self._writer, self._long_reader, self._signer})
         self._in_line = 0
         self.written = asyncio.Event()
         """Is set when something may have been written."""
@@ -69,8 +72,8 @@ class Database:
         return await self._run(self._writer, act, then)
 
     async def sign(self, act: Callable[[Engine], _T]) -> _T:
-        """Run an act that writes down no more than signatures."""
-        return await self._run(self._writer, act)
+        """Run an act that writes down no more than signatures, and may wait for who signs: one at a time."""
+        return await self._run(self._signer, act)
 
     async def ready(self) -> str | None:
         """Return None when the database answers and is as this program needs it, or what is wrong."""
@@ -120,8 +123,9 @@ class Database:
 
     def _tell(self) -> None:
         if self._load is not None:
-            running = sum([each.running for each in self._all])
-            self._load(running, sum([each.taken for each in self._all]) - running)
+            working = self._all - {self._signer}  # which waits for who has the key, not for the database
+            running = sum([each.running for each in working])
+            self._load(running, sum([each.taken for each in working]) - running)
 
 
 def _too_many() -> StoreUnavailable:
@@ -195,9 +199,13 @@ def open_engine(settings: DatabaseSettings) -> Engine:
 
 def keys_of(settings: DatabaseSettings) -> Keys | None:
     """Return what signs the logs of a database: for SQLite beside its file, unless the settings name a folder."""
-    if settings.signing_keys is not None:
-        return Keys(settings.signing_keys)
-    return Keys(settings.sqlite.parent / "keys") if settings.sqlite is not None else None
+    folder = settings.signing_keys
+    if folder is None:
+        if settings.sqlite is None:
+            return None
+        folder = settings.sqlite.parent / "keys"
+    command = settings.signing_command
+    return Keys(folder, signer=partial(CommandSigner, command) if command else None)
 
 
 def open_unchecked(settings: DatabaseSettings) -> Engine:

@@ -39,7 +39,13 @@ class Metrics:
         self._waiting = _gauge("supportaccess_database_waiting", "Requests that wait for a database thread.", own)
         self._swept = Counter("supportaccess_swept", "Requests whose limit or deadline was written down.", registry=own)
         self._sweeps = Counter("supportaccess_sweeps", "Sweeps, by what became of them.", ["outcome"], registry=own)
-
+        self._signings = Counter(
+            "supportaccess_signings",
+            "Rounds of signing the audit logs, by what became of them.",
+            ["outcome"],
+            registry=own,
+        )
+        self._signing_fails = _gauge("supportaccess_signing_fails", "Processes that fail to sign the audit logs.", own)
         self._webhooks = Counter(
             "supportaccess_webhook_messages",
             "Messages to webhooks, by what became of them.",
@@ -86,6 +92,11 @@ class Metrics:
         """Count a sweep: `done`, or the code of the error."""
         self._sweeps.labels(outcome).inc()
         self._swept.inc(requests)
+
+    def signed(self, outcome: str) -> None:
+        """Count a round of signing: `done`, or the code of the error."""
+        self._signings.labels(outcome).inc()
+        self._signing_fails.set(outcome != "done")
 
     def exposition(self) -> bytes:
         """Return what all worker processes counted, in Prometheus' text format (CONTENT_TYPE)."""

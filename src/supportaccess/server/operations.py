@@ -86,10 +86,10 @@ class Call(Visit):
 
     async def prove(self, act: Callable[[LogProofs], T]) -> T:
         """Ask for what may have to be signed first."""
-        keys = self.services.keys
-        if keys is None:
+        signing = self.services.signing
+        if signing is None:
             return await self.read_proofs(act)
-        return await self.services.database.sign(lambda engine: act(SqlProofs(engine, self.who.caller, keys)))
+        return await signing.prove(lambda engine, keys: act(SqlProofs(engine, self.who.caller, keys)))
 
     async def read_proofs(self, act: Callable[[LogProofs], T]) -> T:
         """Ask for the hashes and entries that are there."""
@@ -98,8 +98,8 @@ class Call(Visit):
     @property
     def checkpoint(self) -> Headers:
         """The header that says what was signed last of the caller's log, for those who may read in the tenant."""
-        keys, caller = self.services.keys, self.who.caller
-        last = keys.last(caller.tenant_id) if keys is not None else None
+        signing, caller = self.services.signing, self.who.caller
+        last = signing.keys.last(caller.tenant_id) if signing is not None else None
         if last is None or caller.permissions.isdisjoint(MAY_SEE_HEAD):
             return []
         return [(CHECKPOINT_HEADER, f"{last.size} {last.root.hex()}")]

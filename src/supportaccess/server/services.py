@@ -8,7 +8,7 @@ from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.settings import ServerSettings
-from supportaccess.store.keys import Keys
+from supportaccess.server.signing import Signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +20,5 @@ class Services:
     authenticator: Authenticator
     limits: Limits
     metrics: Metrics
-    keys: Keys | None = None
+    signing: Signing | None = None
     clock: Clock = system_clock

@@ -83,12 +83,14 @@ class DatabaseSettings(Table, frozen=True, kw_only=True):
 
     `pool` is how many connections to PostgreSQL each worker process has. `signing_keys` is a folder for the key that
     signs the audit logs and for the last signed checkpoints: beside a SQLite file, in `keys`, unless it is set.
+    `signing_command` is a program, and its arguments, that signs with a key that is kept elsewhere.
     """
 
     sqlite: Path | None = None
     postgresql: str | None = None
     pool: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 8
     signing_keys: Path | None = None
+    signing_command: tuple[str, ...] = ()
 
 
 class LimitSettings(Table, frozen=True, kw_only=True):

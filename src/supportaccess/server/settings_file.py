@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
@@ -85,10 +86,13 @@ VARIABLES: Mapping[str, _Variable] = {
     "SUPPORTACCESS_SERVER_BEHIND_PROXY": _Variable("listen", "behind_proxy", _bool),
     "SUPPORTACCESS_SERVER_TRUSTED_PROXIES": _Variable("listen", "trusted_proxies", _list),
     "SUPPORTACCESS_SERVER_SIGNING_KEYS": _Variable("database", "signing_keys", str),
+    "SUPPORTACCESS_SERVER_SIGNING_COMMAND": _Variable("database", "signing_command", shlex.split),
     "SUPPORTACCESS_SERVER_WORKERS": _Variable("listen", "workers", _int),
     "SUPPORTACCESS_SERVER_LOG_LEVEL": _Variable("", "log_level", str),
 }
-"""The variables that go before keys of the file: what differs from container to container. Lists have commas."""
+"""The variables that go before keys of the file: what differs from container to container.
+
+Lists have commas; a command is written as in a shell."""
 
 
 def read_settings(path: Path | None, environment: Mapping[str, str] = os.environ) -> ServerSettings:
@@ -334,10 +338,21 @@ def _database(given: _Given, settings: ServerSettings) -> DatabaseSettings:
         )
     if database.postgresql is not None:
         _refuse_password(given, database.postgresql)
+    if database.signing_command:
+        _refuse_command(given, database.signing_command)
     keys = database.signing_keys
     if keys is None:
         keys = database.sqlite.parent / "keys" if database.sqlite is not None else given.folder / "keys"
     return replace(database, signing_keys=keys)
+
+
+def _refuse_command(given: _Given, command: tuple[str, ...]) -> None:
+    if os.name == "nt":
+        given.refuse("database.signing_command", "on Windows the key can be a file only")
+    if not Path(command[0]).is_absolute():
+        given.refuse("database.signing_command", f"{command[0]!r} must be the whole path of a program, from / on")
+    if any("\0" in word for word in command):
+        given.refuse("database.signing_command", "a program cannot be given a zero byte")
 
 
 def _webhooks(given: _Given, settings: ServerSettings, tenants: tuple[str, ...]) -> tuple[WebhookSettings, ...]:

@@ -1,6 +1,7 @@
 """What is kept outside the database: the key that signs the audit logs, and the last checkpoint that it signed of each.
 
-    signing.key     the key: a line, as golang.org/x/mod/sumdb/note writes private keys; its name is the store's
+    signing.key     the key: a line, as golang.org/x/mod/sumdb/note writes private keys; its name is the store's.
+                    Of a key that is kept elsewhere the public half, as such verifier keys are written
     next.key        the key that is to follow, while a rotation is under way
     heads/TENANT    the last signed checkpoint of a tenant's log
 
@@ -17,9 +18,17 @@ from pathlib import Path
 
 from supportaccess.domain.checkpoints import Checkpoint, read_checkpoint
 from supportaccess.domain.errors import InvalidInput, StoreRefused, StoreUnavailable
-from supportaccess.domain.notes import ED25519, LARGEST_NOTE, BadNote, check_name, decode_base64
+from supportaccess.domain.notes import (
+    ED25519,
+    LARGEST_NOTE,
+    BadNote,
+    VerifierKey,
+    check_name,
+    decode_base64,
+    parse_key,
+)
 from supportaccess.private_files import make_folder, read_bounded, refused, write_new, write_private
-from supportaccess.store.signing import SeedSigner, Signer, key_of
+from supportaccess.store.signing import KeptElsewhere, SeedSigner, Signer, key_of, try_out
 
 _KEY, _NEXT, _HEADS = "signing.key", "next.key", "heads"
 _PREFIX = "PRIVATE+KEY+"
@@ -29,11 +38,16 @@ _PATIENCE = 30.0
 
 
 class Keys:
-    """A folder of a store's key and heads. `signer` stands in for the key file: it is given the store's name."""
+    """A folder of a store's key and heads.
 
-    def __init__(self, folder: Path, *, signer: Callable[[str], Signer] | None = None) -> None:
+    `signer` returns who signs with a key that is kept elsewhere, by the key's public half. With it no key is made on
+    first use.
+    """
+
+    def __init__(self, folder: Path, *, signer: Callable[[bytes], Signer] | None = None) -> None:
         self.folder = folder
-        self._external = signer
+        self._signer_of = signer or KeptElsewhere
+        self._makes_key = signer is None
         self._read: dict[str, tuple[object, str, Signer]] = {}
         self._latest: dict[str, tuple[tuple[int, int], Checkpoint]] = {}
         """The last signed checkpoint of each tenant's log, as far as this process has seen."""
@@ -48,12 +62,21 @@ class Keys:
         """Whether there is a key."""
         return (self.folder / _KEY).exists()
 
+    @property
+    def is_kept_elsewhere(self) -> bool:
+        """Whether the key that signs now is not in the folder."""
+        return not isinstance(self._named(_KEY)[1], SeedSigner)
+
     def origin(self, tenant_id: str) -> str:
         """Return the name of a tenant's log."""
         return f"{self.name}/{tenant_id}"
 
-    def make(self, name: str | None = None) -> bool:
-        """Make the key, unless there is one, and say whether it was made. Raises InvalidInput, StoreRefused."""
+    def make(self, name: str | None = None, public_key: bytes | None = None) -> bool:
+        """Make the key, unless there is one, and say whether it was made.
+
+        With a public key that is the key, and it is kept elsewhere: who signs with it is tried first. Raises
+        InvalidInput, StoreRefused, SignerFailed.
+        """
         if self.exists:
             return False
         chosen = name or f"supportaccess/{os.urandom(16).hex()}"
@@ -62,7 +85,7 @@ class Keys:
         except BadNote as error:
             raise InvalidInput(f"{chosen!r} cannot name a store: {error}") from None
         make_folder(self.folder)
-        return write_new(self.folder / _KEY, _encoded(chosen, os.urandom(_SEED_SIZE)))
+        return write_new(self.folder / _KEY, self._new(chosen, public_key))
 
     def signers(self) -> list[Signer]:
         """Return who signs now: the key, made on first use, and in a rotation the next one too.
@@ -74,15 +97,33 @@ class Keys:
                 f"{self.folder / _KEY} is gone, and logs were signed with it",
                 hint="Put it back from where you keep a copy of it; docs/audit-log.md says what to do without one.",
             )
+        if not self.exists and not self._makes_key:
+            raise StoreRefused(
+                f"there is no key in {self.folder} yet, and it is to be one that is kept elsewhere",
+                hint="supportaccess store key make --public-key FILE --config SETTINGS",
+            )
         self.make()
         signers = [self._named(_KEY)[1]]
         if (self.folder / _NEXT).exists():
             signers.append(self._named(_NEXT)[1])
         return signers
 
-    def make_next(self) -> None:
-        """Make the key that is to follow, unless a rotation is under way already."""
-        write_new(self.folder / _NEXT, _encoded(self.name, os.urandom(_SEED_SIZE)))
+    def make_next(self, public_key: bytes | None = None) -> None:
+        """Make the key that is to follow, unless a rotation is under way already; with a public key, as `make` does.
+
+        Raises InvalidInput for another key than that which is to follow already, or the key itself.
+        """
+        path = self.folder / _NEXT
+        known = self._named(_NEXT if path.exists() else _KEY)[1].public_key
+        if path.exists():
+            if public_key not in {None, known}:
+                raise InvalidInput(
+                    "a rotation to another key is under way", hint="supportaccess store key rotate goes on with it."
+                )
+            return
+        if public_key == known:
+            raise InvalidInput("this is the key that signs already")
+        write_new(path, self._new(self.name, public_key))
 
     def take_next(self) -> None:
         """End a rotation: the next key is the key, and the old one no more."""
@@ -174,10 +215,25 @@ class Keys:
         if known is None or known[0] != mark:
             if os.name != "nt" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise StoreRefused(f"{path} can be read by others", hint=f"chmod 600 {path}")
-            name, seed = _decoded(path, read_bounded(path, _LARGEST_KEY) or b"")
-            known = mark, name, self._external(name) if self._external and file == _KEY else SeedSigner(seed)
+            known = mark, *self._decoded(path, read_bounded(path, _LARGEST_KEY) or b"")
             self._read[file] = known
         return known[1], known[2]
+
+    def _new(self, name: str, public_key: bytes | None) -> bytes:
+        if public_key is None:
+            return _encoded(name, os.urandom(_SEED_SIZE))
+        try_out(self._signer_of(public_key))
+        return f"{VerifierKey(name=name, public_key=public_key)}\n".encode()
+
+    def _decoded(self, path: Path, data: bytes) -> tuple[str, Signer]:
+        if data.startswith(_PREFIX.encode()):
+            name, seed = _secret(path, data)
+            return name, SeedSigner(seed)
+        try:
+            key = parse_key(data.decode().removesuffix("\n"))
+        except ValueError:
+            raise _no_key(path) from None
+        return key.name, self._signer_of(key.public_key)
 
 
 def _encoded(name: str, seed: bytes) -> bytes:
@@ -185,18 +241,22 @@ def _encoded(name: str, seed: bytes) -> bytes:
     return f"{_PREFIX}{name}+{key_id}+{b64encode(ED25519 + seed).decode()}\n".encode()
 
 
-def _decoded(path: Path, data: bytes) -> tuple[str, bytes]:
+def _secret(path: Path, data: bytes) -> tuple[str, bytes]:
     try:
         text = data.decode().removesuffix("\n")
         name, key_id, secret = text.removeprefix(_PREFIX).split("+", 2)
         seed = decode_base64(secret)
-        if not text.startswith(_PREFIX) or seed[:1] != ED25519 or len(seed) != 1 + _SEED_SIZE:
+        if seed[:1] != ED25519 or len(seed) != 1 + _SEED_SIZE:
             raise BadNote("it is no key")
         check_name(name)
         if key_id != key_of(SeedSigner(seed[1:]), name).key_id.hex():
             raise BadNote("the key's ID is another's")
     except ValueError:  # whose text might tell of the key
-        raise StoreRefused(
-            f"{path} is not a signing key of this program", hint="Put the file back as it was; docs/audit-log.md."
-        ) from None
+        raise _no_key(path) from None
     return name, seed[1:]
+
+
+def _no_key(path: Path) -> StoreRefused:
+    return StoreRefused(
+        f"{path} is not a signing key of this program", hint="Put the file back as it was; docs/audit-log.md."
+    )

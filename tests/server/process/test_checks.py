@@ -77,7 +77,9 @@ def test_the_words_for_a_larger_one(tmp_path: Path) -> None:
     assert told["Clients"] == "call it https://support.example"
     assert told["Proxy"] == "X-Forwarded-For and X-Forwarded-Proto are believed from 10.0.0.0/8"
     assert told["Store"] == "PostgreSQL host=db dbname=supportaccess user=server"
-    assert told["Processes"].endswith(" up to 8 connections to the database and one for verifications: 27 in all")
+    assert told["Processes"].endswith(
+        " up to 8 connections to the database, one for verifications and one for signing: 30 in all"
+    )
     assert "wids" in told["Permissions"]
     assert told["Decisions"] == f"by people, and by these applications alone: {CLIENT_ID}"
 

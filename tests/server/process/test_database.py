@@ -68,6 +68,21 @@ def test_nobody_waits_for_what_reads_for_long(database: Database) -> None:
     asyncio.run(main())
 
 
+def test_nobody_waits_for_who_signs(database: Database) -> None:
+    """While somebody signs, everybody else reads and writes on."""
+
+    async def main() -> None:
+        release = threading.Event()
+        signing = [asyncio.create_task(database.sign(lambda _: release.wait(60))) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert await database.read(count) == 0
+        assert await database.write(raise_one)
+        release.set()
+        assert all(await asyncio.gather(*signing))
+
+    asyncio.run(main())
+
+
 def test_a_tenant_that_waits_for_itself_holds_nobody_else_up() -> None:
     """On PostgreSQL the changes of one tenant leave threads for others, however many wait; in the end all are done."""
     conninfo = shared_cluster().conninfo("shared", SERVER_ROLE)

@@ -19,6 +19,7 @@ def test_what_was_counted_is_on_the_page() -> None:
     metrics.swept("done", 5)
     metrics.webhook("siem", "done")
     metrics.webhook_backlog("siem", 7, 90.5)
+    metrics.signed("StoreUnavailable")
 
     assert {
         'supportaccess_requests_total{method="GET",route="/v1/me",status="200"} 1.0',
@@ -31,6 +32,8 @@ def test_what_was_counted_is_on_the_page() -> None:
         "supportaccess_database_waiting 2.0",
         "supportaccess_swept_total 5.0",
         'supportaccess_sweeps_total{outcome="done"} 1.0',
+        'supportaccess_signings_total{outcome="StoreUnavailable"} 1.0',
+        "supportaccess_signing_fails 1.0",
         'supportaccess_webhook_messages_total{outcome="done",webhook="siem"} 1.0',
         'supportaccess_webhook_undelivered{webhook="siem"} 7.0',
         'supportaccess_webhook_oldest_seconds{webhook="siem"} 90.5',

@@ -14,11 +14,20 @@ from supportaccess.cli.output.text import counted
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.notes import VerifierKey
 
+_LARGEST_PUBLIC_KEY = 64 * 1024
+
 Config = Annotated[
     Path | None,
     typer.Option(
         "--config", metavar="FILE", help="Of the server with these settings; default: the embedded store.",
         show_default=False,
+    ),
+]  # fmt: skip
+PublicKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--public-key", metavar="FILE", show_default=False,
+        help="The public half (PEM or DER, Ed25519) of a key that database.signing_command of the server signs with.",
     ),
 ]  # fmt: skip
 
@@ -38,39 +47,52 @@ def show(ctx: typer.Context, tenant: options.Tenant = None, config: Config = Non
             ctx.obj.streams.write(f"{key}\n")
 
 
-@examples(("Under a name of your organisation", "supportaccess store key make --name logs.contoso.example/support"))
+@examples(
+    ("Under a name of your organisation", "supportaccess store key make --name logs.contoso.example/support"),
+    ("One that a KMS has", "supportaccess store key make --public-key kms.pem --config /etc/supportaccess/server.toml"),
+)
 def make(
     ctx: typer.Context,
     name: Annotated[
         str | None,
         typer.Option("--name", metavar="NAME", help="The store's name, as a URL without https://.", show_default=False),
     ] = None,
+    public_key: PublicKey = None,
     config: Config = None,
 ) -> None:
     """Make the key that signs the audit logs, and name the store. Without this it is made on first use.
 
-    A log's name is the store's, with the tenant's ID. It never changes.
+    A log's name is the store's, with the tenant's ID. It never changes. With --public-key the key stays where it is,
+    and the server's program that signs with it is tried once.
     """
+    given = _given(public_key)
     with operated(ctx.obj, config) as store:
-        if not store.keys.make(name):
+        if not store.keys.make(name, given):
             raise InvalidInput(f"there is a key already, in {store.keys.folder}", hint="supportaccess store key rotate")
         ctx.obj.streams.note(f"Made {store.keys.folder / 'signing.key'}; the store's name is {store.keys.name}.")
         ctx.obj.streams.note("Keep a copy of it, apart from backups of the store.")
 
 
-@examples(("Once a year, or when somebody has left who could read it", "supportaccess store key rotate --yes"))
-def rotate_key(ctx: typer.Context, yes: options.Yes = False, config: Config = None) -> ExitCode:
+@examples(
+    ("Once a year, or when somebody has left who could read it", "supportaccess store key rotate --yes"),
+    ("To one that a KMS has",
+     "supportaccess store key rotate --public-key kms.pem --config /etc/supportaccess/server.toml"),
+)  # fmt: skip
+def rotate_key(
+    ctx: typer.Context, public_key: PublicKey = None, yes: options.Yes = False, config: Config = None
+) -> ExitCode:
     """Replace the key by a new one. Each log tells of it in an entry that both keys sign; then the old one is no more.
 
     Whoever knows the old key can verify on from there: the entry says which key follows. One that was broken off is
-    gone on with.
+    gone on with. With --public-key the new key is one that is kept elsewhere; without it, a file.
     """
     from supportaccess.store.sql.key_rotation import rotate
 
+    given = _given(public_key)
     with operated(ctx.obj, config) as store:
         if not agreed(ctx.obj, f"Replace the key in {store.keys.folder}?", yes=yes):
             return ExitCode.FAILED
-        tenants = rotate(store.engine, store.keys, store.actor, ctx.obj.clock)
+        tenants = rotate(store.engine, store.keys, store.actor, ctx.obj.clock, given)
         ctx.obj.streams.note(f"The key was replaced; {counted(len(tenants), 'log')} tell of it.")
         for tenant_id in tenants:
             ctx.obj.streams.write(f"{_keys(store, tenant_id)[-1]}\n")
@@ -104,6 +126,21 @@ def rollback(ctx: typer.Context, reason: options.Reason = None, yes: options.Yes
             f"Recorded. The checkpoints that were signed before are kept in {store.keys.folder / 'heads'}."
         )
     return ExitCode.DONE
+
+
+def _given(public_key: Path | None) -> bytes | None:
+    if public_key is None:
+        return None
+    from supportaccess.private_files import read_bounded
+    from supportaccess.store.signing import parse_public_key
+
+    data = read_bounded(public_key, _LARGEST_PUBLIC_KEY)
+    if data is None:
+        raise InvalidInput(f"{public_key} does not exist")
+    try:
+        return parse_public_key(data)
+    except InvalidInput as error:
+        raise InvalidInput(f"{public_key}: {error.message}", hint=error.hint) from None
 
 
 def _keys(store: Operated, tenant_id: str) -> list[VerifierKey]:

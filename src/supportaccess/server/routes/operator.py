@@ -18,6 +18,13 @@ class Health(Struct, frozen=True, kw_only=True, omit_defaults=False):
     status: str = "ok"
 
 
+class Readiness(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Requests can be served. `signing` is `failing` while entries are written that nobody signs."""
+
+    status: str = "ok"
+    signing: str = "ok"
+
+
 @route("GET", "/healthz", "Tell whether the process lives", signed_in=False)
 async def healthz(visit: Visit) -> Health:  # noqa: ARG001 - there is nothing to look at
     """Answer, which is all there is to it."""
@@ -25,10 +32,11 @@ async def healthz(visit: Visit) -> Health:  # noqa: ARG001 - there is nothing to
 
 
 @route("GET", "/readyz", "Tell whether requests can be served", signed_in=False, refusals=("NotReady",))
-async def readyz(visit: Visit) -> Health:
-    """Tell whether the database answers, its schema fits, and signing keys are there.
+async def readyz(visit: Visit) -> Readiness:
+    """Tell whether the database answers, its schema fits, and the keys of tokens are there.
 
-    One tenant whose keys are missing is told in the log: the others are still served.
+    One tenant whose keys are missing is told in the log: the others are still served. So is everybody while the audit
+    logs cannot be signed, which is told here.
     """
     callers.admit(visit.services, visit.scope)
     database, keys = await asyncio.gather(visit.services.database.ready(), _problems_of_keys(visit.services))
@@ -38,7 +46,8 @@ async def readyz(visit: Visit) -> Health:
     wrong = {"database": database is not None, "keys": len(tenants) == len(keys)}
     if any(wrong.values()):
         raise NotReady([part for part, is_wrong in wrong.items() if is_wrong])
-    return Health()
+    signing = visit.services.signing
+    return Readiness(signing="failing" if signing is not None and signing.fails else "ok")
 
 
 @route("GET", "/metrics", "Get the counters, for Prometheus", signed_in=False, media_type=CONTENT_TYPE)

@@ -2,6 +2,7 @@
 
 from supportaccess.domain.audit import Activity, Step
 from supportaccess.domain.checkpoints import Checkpoint
+from supportaccess.domain.errors import StoreUnavailable
 from supportaccess.domain.notes import VerifierKey
 from supportaccess.domain.records import Actor, Struct
 from supportaccess.domain.rotations import DETAIL, Rotation
@@ -15,6 +16,7 @@ from supportaccess.store.sql.log import lock_logs, read_head
 from supportaccess.store.sql.nodes import LogNodes
 
 _TENANTS = "SELECT tenant_id FROM audit_log_heads WHERE size > 0 ORDER BY 1"
+_TRIES = 10
 _NEWEST_ROTATION = """
     SELECT entry FROM audit_events WHERE tenant_id = :tenant_id AND activity = 'Key rotated'
     ORDER BY sequence DESC LIMIT 1
@@ -29,19 +31,20 @@ class Rollback(Struct, frozen=True, kw_only=True):
     size: int
 
 
-def rotate(engine: Engine, keys: Keys, actor: Actor, clock: Clock) -> list[str]:
+def rotate(engine: Engine, keys: Keys, actor: Actor, clock: Clock, public_key: bytes | None = None) -> list[str]:
     """Replace the key, and return the tenants whose logs tell of it. One that was broken off is gone on with.
 
-    Until the end both keys sign, so that whoever knows either can verify. Raises VerificationFailed before anything is
-    changed when a log is not one that can be signed.
+    With a public key that is the new key, and it is kept elsewhere. Until the end both keys sign, so that whoever knows
+    either can verify. Raises, before anything is changed, VerificationFailed when a log is not one that can be signed,
+    and SignerFailed when nobody signs with the new key.
     """
     with engine.reading(EVERY_TENANT) as session:
         tenants = [row[0] for row in session.all(_TENANTS, {})]
     for tenant_id in tenants:
         sign_log(engine, keys, tenant_id)
     with keys.locked():
-        keys.make()
-        keys.make_next()
+        keys.signers()
+        keys.make_next(public_key)
     for tenant_id in tenants:
         _tell(engine, keys, tenant_id, actor, clock)
         sign_log(engine, keys, tenant_id)
@@ -93,16 +96,24 @@ def record_rollbacks(engine: Engine, keys: Keys, actor: Actor, clock: Clock, rea
 def _tell(engine: Engine, keys: Keys, tenant_id: str, actor: Actor, clock: Clock) -> None:
     origin = keys.origin(tenant_id)
     old, new = keys.signers()
-    with engine.writing([tenant_id]) as session:
-        writer, _ = lock_logs(engine, session, [tenant_id], {})
-        if _told(session.one(_NEWEST_ROTATION, {"tenant_id": tenant_id}), key_of(new, origin)):
-            return
-        rotation = Rotation(
-            origin=origin, sequence=writer.size(tenant_id), old=key_of(old, origin), new=key_of(new, origin)
-        )
+    for _ in range(_TRIES):
+        with engine.reading([tenant_id]) as session:
+            size = read_head(session, tenant_id)[0].size
+            if _told(session.one(_NEWEST_ROTATION, {"tenant_id": tenant_id}), key_of(new, origin)):
+                return
+        # Signed before the log is locked: who signs may take long, and nobody is to wait for that to decide.
+        rotation = Rotation(origin=origin, sequence=size, old=key_of(old, origin), new=key_of(new, origin))
         note = sign(rotation.text, origin, [old, new]).encode().decode()
         step = Step(tenant_id=tenant_id, activity=Activity.KEY_ROTATED, actor=actor, at=clock(), details={DETAIL: note})
-        write_steps(session, writer, [step])
+        with engine.writing([tenant_id]) as session:
+            writer, _ = lock_logs(engine, session, [tenant_id], {})
+            if writer.size(tenant_id) == size:
+                write_steps(session, writer, [step])
+                return
+    raise StoreUnavailable(
+        f"the audit log of tenant {tenant_id} grew each time before its change of key was signed",
+        hint="supportaccess store key rotate goes on with it.",
+    )
 
 
 def _told(row: tuple[bytes, ...] | None, new: VerifierKey) -> bool:

@@ -75,9 +75,13 @@ class SqlProofs:
                 "nothing of this log was signed", hint="supportaccess store key makes the key that signs."
             )
         size = read_checkpoint(note)[1].size
-        if not 0 <= sequence < size:
-            raise NotFound(f"the audit log of tenant {self._tenant} has no entry {sequence}")
         with self._engine.snapshot([self._tenant]) as session:
+            if size <= sequence < read_head(session, self._tenant)[0].size:
+                raise NotFound(
+                    f"entry {sequence} is not signed yet: there is no receipt of it", hint="Ask again later."
+                )
+            if not 0 <= sequence < size:
+                raise NotFound(f"the audit log of tenant {self._tenant} has no entry {sequence}")
             (entry,) = self._raw(session, sequence, sequence + 1)
             path = inclusion_proof(sequence, size, LogNodes(session, self._tenant))
         return Receipt(entry=entry, index=sequence, path=tuple(path), checkpoint=note).encode()
