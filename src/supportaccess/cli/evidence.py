@@ -11,7 +11,7 @@ from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.lint import Evidence
 from supportaccess.domain.records import OPEN, WAS_APPROVED, AccessRequest, Actor, Source, Status
 from supportaccess.domain.role_assignments import Deciders, deciders_of
-from supportaccess.domain.role_table import LARGEST_TABLE, RoleTable, not_a_table, parse_role_table, shipped_role_table
+from supportaccess.domain.role_table import LARGEST_TABLE, RoleTable, parse_role_table, shipped_role_table
 from supportaccess.store.paging import each_row
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestQuery, RequestStore
 
@@ -68,13 +68,11 @@ def read_role_table(path: Path | None) -> RoleTable:
     if path is None:
         return shipped_role_table()
     try:
-        if path.stat().st_size > LARGEST_TABLE:
-            raise InvalidInput(f"the role table {path} is larger than {LARGEST_TABLE:,} bytes")
-        return parse_role_table(path.read_text("utf-8"), str(path))
+        with path.open("rb") as file:
+            data = file.read(LARGEST_TABLE + 1)
     except OSError as error:
         raise InvalidInput(f"the role table {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise not_a_table(str(path), error) from None
+    return parse_role_table(data, str(path))
 
 
 def _related(store: RequestStore, records: Iterable[AccessRequest]) -> list[AccessRequest]:

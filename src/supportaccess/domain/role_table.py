@@ -38,34 +38,34 @@ class RoleTable(msgspec.Struct, frozen=True):
     names: Mapping[str, str]
 
 
-def shipped_text() -> str:
-    """Return the table that comes with the program, as it stands in its file."""
+def shipped_file() -> bytes:
+    """Return the file of the table that comes with the program."""
     data = pkgutil.get_data(__package__, "data/entra-roles.json")
     if data is None:
         raise RuntimeError("the program's own role table is missing")
-    return data.decode()
+    return data
 
 
 def shipped_role_table() -> RoleTable:
     """Return the table that comes with the program."""
-    return parse_role_table(shipped_text(), "of this program")
+    return parse_role_table(shipped_file(), "of this program")
 
 
-def parse_role_table(text: str, name: str) -> RoleTable:
-    """Read a table from the text of its file. Raises InvalidInput, which says what is wrong where."""
+def parse_role_table(data: bytes, name: str) -> RoleTable:
+    """Read a table from its file: no more than one byte over `LARGEST_TABLE` need be read of it.
+
+    Raises InvalidInput, which says what is wrong where.
+    """
+    if len(data) > LARGEST_TABLE:
+        raise InvalidInput(f"the role table {name} is larger than {LARGEST_TABLE:,} bytes")
     try:
-        file = msgspec.convert(decode(text), _TableFile)
-    except (BadJson, msgspec.ValidationError) as error:
-        raise not_a_table(name, error) from None
+        file = msgspec.convert(decode(data.decode()), _TableFile)
+    except (UnicodeDecodeError, BadJson, msgspec.ValidationError) as error:
+        raise InvalidInput(
+            f"the role table {name} is not one: {error}",
+            hint="docs/operate/tokens.md shows what it looks like; leave it out for the shipped one.",
+        ) from None
     return _table(file, name)
-
-
-def not_a_table(name: str, error: Exception) -> InvalidInput:
-    """Return the error for a file that is no role table."""
-    return InvalidInput(
-        f"the role table {name} is not one: {error}",
-        hint="docs/operate/tokens.md shows what it looks like; leave it out for the shipped one.",
-    )
 
 
 def _table(file: _TableFile, name: str) -> RoleTable:
@@ -82,5 +82,5 @@ def _table(file: _TableFile, name: str) -> RoleTable:
             for permission in grant.permissions:
                 giving[permission][template.lower()] = None
     if not any(giving.values()):
-        raise InvalidInput(f"the role table {name} gives nothing to nobody")
+        raise InvalidInput(f"the role table {name} gives nothing to anybody")
     return RoleTable(file.as_of, {permission: tuple(ids) for permission, ids in giving.items()}, names)

@@ -9,7 +9,7 @@ from tests.support.issuer import Issuer
 
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.role_table import BY_DIRECTORY_ROLE, shipped_text
+from supportaccess.domain.role_table import BY_DIRECTORY_ROLE, shipped_file
 from supportaccess.server.identity.roles import load_role_table
 from supportaccess.server.settings import PermissionsFrom
 
@@ -55,7 +55,7 @@ def test_the_shipped_table_has_no_lockbox_role() -> None:
 
 def test_the_shipped_table_says_what_each_grant_rests_on() -> None:
     """Every permission of the file is marked as documented or as inferred."""
-    file = json.loads(shipped_text())
+    file = json.loads(shipped_file())
 
     bases = [basis for grant in file["grants"] for basis in grant["permissions"].values()]
 

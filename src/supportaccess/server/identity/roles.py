@@ -10,7 +10,6 @@ from supportaccess.domain.role_table import (
     BY_DIRECTORY_ROLE,
     LARGEST_TABLE,
     RoleTable,
-    not_a_table,
     parse_role_table,
     shipped_role_table,
 )
@@ -25,13 +24,11 @@ def load_role_table(path: Path | None = None) -> RoleTable:
     if path is None:
         return shipped_role_table()
     try:
-        if path.stat().st_size > LARGEST_TABLE:
-            raise InvalidInput(f"the role table {path} is larger than {LARGEST_TABLE:,} bytes")
-        return parse_role_table(path.read_text("utf-8"), str(path))
+        with path.open("rb") as file:
+            data = file.read(LARGEST_TABLE + 1)
     except OSError as error:
         raise InvalidInput(f"the role table {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise not_a_table(str(path), error) from None
+    return parse_role_table(data, str(path))
 
 
 class RoleRules(msgspec.Struct, frozen=True):
