@@ -52,7 +52,7 @@ class RecordingEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.lock_head, self.dialect = engine.lock_head, engine.dialect
+        self.lock_head, self.lock_rows, self.dialect = engine.lock_head, engine.lock_rows, engine.dialect
         self.recorded: list[Recorded] = []
         self._messages: list[bytes] = []
         if isinstance(engine, PostgresqlEngine):

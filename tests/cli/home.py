@@ -211,6 +211,10 @@ class Home:
         with self.store(tenant_id) as store:
             return store.get(request_id)
 
+    def read_log(self, *tenant: str) -> None:
+        """Read a tenant's audit log: for an hour it has an entry of that, and gets no other."""
+        assert self.run("audit", "log", *tenant).code == 0
+
     def log_size(self, tenant_id: str = HOME) -> int:
         """Return how many entries the audit log has."""
         with self.store(tenant_id) as store:

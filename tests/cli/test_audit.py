@@ -23,6 +23,7 @@ def every(home: Home) -> dict[str, AccessRequest]:
 
 def test_entries_come_newest_first(home: Home, every: dict[str, AccessRequest]) -> None:  # noqa: ARG001 - the log
     """The newest entry comes first, or the oldest with --oldest-first; the fields are the entry's own."""
+    home.read_log()
     entries = home.run("audit", "log", "--all", "-o", "json").json
     sequences = [entry["sequence"] for entry in entries]
     assert sequences == sorted(sequences, reverse=True)
@@ -84,6 +85,7 @@ def test_of_one_request(home: Home, every: dict[str, AccessRequest]) -> None:
 
 def test_what_is_left_out_is_counted(home: Home, every: dict[str, AccessRequest]) -> None:  # noqa: ARG001 - the log
     """Stderr says exactly how many entries were left out."""
+    home.read_log()
     total = home.log_size()
     result = home.run("audit", "log", "-L", "3", "-q")
     assert len(result.lines) == 3
@@ -105,6 +107,7 @@ def test_the_table(home: Home, every: dict[str, AccessRequest]) -> None:  # noqa
 
 def test_every_format(home: Home, every: dict[str, AccessRequest]) -> None:  # noqa: ARG001 - the log
     """The log comes in each format."""
+    home.read_log()
     entries = home.run("audit", "log", "--all", "-o", "json").json
     jsonl = home.run("audit", "log", "--all", "-o", "jsonl").lines
     assert [msgspec.json.decode(line) for line in jsonl] == entries

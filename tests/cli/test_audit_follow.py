@@ -49,16 +49,17 @@ def test_new_entries_come_once_and_in_order(home: Home) -> None:
     with following(home, "-L", "2", "-o", "jsonl") as process:
         earlier = [msgspec.json.decode(line(process)) for _ in range(2)]
         assert [entry["accessRequestId"] for entry in earlier] == [second.id, third.id]
+        assert msgspec.json.decode(line(process))["activity"] == "Audit log read"
         with home.store() as store:
             store.approve(first.id, etag=first.etag, key=key())
             store.reject(second.id, etag=second.etag, key=key(), reason="no")
         later = [msgspec.json.decode(line(process)) for _ in range(2)]
         assert [(entry["activity"], entry["sequence"]) for entry in later] == [
-            ("Request approved", 3),
-            ("Request rejected", 4),
+            ("Request approved", 4),
+            ("Request rejected", 5),
         ]
         home.raised("4")
-        assert msgspec.json.decode(line(process))["sequence"] == 5
+        assert msgspec.json.decode(line(process))["sequence"] == 6
         process.send_signal(signal.SIGINT)
         rest, told = process.communicate(timeout=PATIENCE)
 

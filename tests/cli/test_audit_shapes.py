@@ -78,6 +78,9 @@ def every(home: Home) -> Home:
     crossing = home.crossing(RESOURCE, approve=True)
     assert home.run("revoke", crossing.id, "-y", "-t", "fabrikam").code == 0
     assert home.run("import", str(EXAMPLE)).code == 0
+    assert home.run("provider", "close", "none-of-ours", "-y").code == 5
+    home.read_log()
+    home.read_log("-t", "fabrikam")
     return home
 
 
@@ -94,8 +97,9 @@ def shaped(home: Home, shape: Shape, *arguments: str) -> list[dict[str, Any]]:
 
 
 def kept(home: Home) -> list[str]:
-    """Return all that the store holds but for the answers to idempotency keys."""
-    return [line for line in home.dump() if not line.startswith('INSERT INTO "idempotency"')]
+    """Return all that the store holds but for answers to idempotency keys, and how often its log was read."""
+    passing = ('INSERT INTO "idempotency"', 'INSERT INTO "attempt_counts"')
+    return [line for line in home.dump() if not line.startswith(passing)]
 
 
 def test_directory_audits_have_graphs_members(every: Home) -> None:
@@ -115,6 +119,8 @@ def test_directory_audits_have_graphs_members(every: Home) -> None:
         "Approval removed",
         "Import",
         "Limit reached",
+        "Attempt failed",
+        "Audit log read",
     }
 
 
@@ -157,7 +163,7 @@ def test_ocsf_events_are_valid(every: Home, ocsf: jsonschema_rs.Validator) -> No
         ocsf.validate(each)
         assert each["type_uid"] == each["class_uid"] * 100 + each["activity_id"]
         assert each["metadata"]["version"] == OCSF_VERSION
-    assert {"Create", "Update", "Import"} == {each["activity_name"] for each in told}
+    assert {"Create", "Read", "Update", "Import", "Attempt failed"} == {each["activity_name"] for each in told}
     assert {each["metadata"]["uid"] for each in told} == {
         each["id"] for tenant in ("contoso", "fabrikam") for each in shaped(every, Shape.DIRECTORY_AUDIT, "-t", tenant)
     }
@@ -228,6 +234,11 @@ def test_outcomes(home: Home) -> None:
     assert len(home.run("audit", "log", "--outcome", "success").lines) == 1
     assert home.run("audit", "log", "--outcome", "failure", "--outcome", "denied", "--fail-if-any").code == 0
     assert home.run("audit", "log", "--outcome", "nothing").code == 2
+    assert home.run("provider", "close", "none-of-ours", "-y").code == 5
+    asked = ["audit", "log", "--outcome", "failure", "--outcome", "denied", "--fail-if-any"]
+    failed = home.run(*asked, "--columns", "activity,supportRequestId,details")
+    assert failed.code == 10
+    assert failed.lines == ['Attempt failed\tnone-of-ours\t{"error":"NotFound","operation":"close"}']
     chosen = home.run("audit", "log", "--outcome", "success", "--activity", "request created", "--columns", "sequence")
     assert chosen.lines == ["0"]
     assert sum(len(activities_with(outcome)) for outcome in Outcome) == len(Activity)

@@ -86,6 +86,7 @@ def test_a_revocation_leaves_no_trace_in_the_support_request_tenant(both: Home) 
     """What the support request tenant is told is byte for byte the same before and after the revocation."""
     record = both.crossing(RESOURCE, approve=True)
     other = both.crossing(RESOURCE)
+    both.read_log()
     before = everything(both, record.id)
     attempts = [both.run(*words, record.id, "-y", "-r", "x") for words in (["revoke"], ["approve"], ["reject"])]
     assert both.run("revoke", record.id, "-y", "-r", "enough", "-t", "fabrikam").code == 0

@@ -34,14 +34,14 @@ def test_a_database_is_brought_up_to_date(new_home: Home, cluster: Cluster) -> N
     owner = {"SUPPORTACCESS_DATABASE": cluster.conninfo("fresh", OWNER)}
     before = new_home.run("store", "migrate", "--check", env=owner)
     assert (before.code, before.out) == (1, "")
-    assert "would be brought from version 0 to 2" in before.err
+    assert "would be brought from version 0 to 3" in before.err
 
     done = new_home.run("store", "migrate", env=owner)
     assert (done.code, done.out) == (0, "")
     assert f"The role {SERVER_ROLE} was given its rights on access_requests" in done.err
 
     after = new_home.run("store", "migrate", "--check", env=owner)
-    assert (after.code, after.err) == (0, "Up to date: schema 2.\n")
+    assert (after.code, after.err) == (0, "Up to date: schema 3.\n")
 
 
 def test_the_password_may_come_from_the_environment(new_home: Home, cluster: Cluster) -> None:

@@ -11,6 +11,7 @@ from tests.support.people import EVERYTHING, HOME, SettableClock
 from tests.support.postgresql import postgresql_world
 from tests.support.worlds import ADA, SqlWorld, throwaway_world
 
+from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.permissions import Permission
 from supportaccess.store.protocol import RequestStore
 
@@ -39,6 +40,10 @@ class World(Protocol):
 
     def sweep(self) -> int:
         """Let the clock's events be written."""
+        ...
+
+    def entries(self, tenant_id: str) -> list[AuditEntry]:
+        """Return a tenant's log as it is in the database: nobody has read it by that."""
         ...
 
 

@@ -6,11 +6,12 @@ from tests.contract.acts import approved, cross_tenant, new_key, raised, revoke
 from tests.contract.conftest import World
 from tests.support.events import CREATED, event
 from tests.support.people import FOREIGN, HOME, RESOURCE, asking
+from tests.support.worlds import done_in
 
 from supportaccess.domain.errors import InvalidInput, KeyReused, NotFound, Stale
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Status
-from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestStore
+from supportaccess.store.protocol import RequestQuery, RequestStore
 
 Mutation = Callable[[RequestStore, AccessRequest, str, str], object]
 """Change something with a key; the text makes one payload differ from another."""
@@ -34,7 +35,7 @@ def ready_for(world: World, name: str) -> AccessRequest:
 
 
 def entries(world: World, tenant_id: str = HOME) -> int:
-    return len(world.store(tenant_id).audit_page(AuditQuery(), top=100).value)
+    return len(done_in(world.entries(tenant_id)))
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

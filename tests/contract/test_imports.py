@@ -21,7 +21,7 @@ from tests.support.events import (
 )
 from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE
 from tests.support.unhurried import UNHURRIED
-from tests.support.worlds import every_entry, every_record
+from tests.support.worlds import done_in, every_entry, every_record
 
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.errors import InvalidInput, UnreadableExport
@@ -51,8 +51,8 @@ class TestImport:
         assert take(store, *OURS) == Imported(new=2, requests_new=1)
         (mirror,) = mirrors(store)
         assert (mirror.status, mirror.source) == (Status.APPROVED, "entra")
-        assert [e.activity for e in every_entry(store)] == [Activity.IMPORT, Activity.MIRROR_UPDATED]
-        imported = every_entry(store)[0]
+        assert [e.activity for e in world.entries(HOME)] == [Activity.IMPORT, Activity.MIRROR_UPDATED]
+        imported = world.entries(HOME)[0]
         assert imported.details is not None
         assert (imported.details["file"], imported.details["newEvents"]) == ("export.json", 2)
         assert list(store.source_events(mirror.id)) == list(OURS)
@@ -61,10 +61,10 @@ class TestImport:
         """The same events again are known, and add no entry."""
         store = world.store()
         take(store, *OURS)
-        before = every_entry(store), mirrors(store)
+        before = world.entries(HOME), mirrors(store)
 
         assert take(store, *OURS) == Imported(known=2)
-        assert (every_entry(store), mirrors(store)) == before
+        assert (world.entries(HOME), mirrors(store)) == before
 
     def test_a_later_event_changes_the_record(self, world: World) -> None:
         """An event that belongs to a known request changes its record, and its history tells of both."""
@@ -125,7 +125,7 @@ class TestImport:
                 take(store, OURS[0], THEIRS)
         for tenant in (HOME, RESOURCE):
             assert mirrors(world.store(tenant)) == []
-            assert world.store(tenant).log_head().size == 0
+            assert done_in(world.entries(tenant)) == []
 
     def test_the_raw_text_is_kept_as_it_was(self, world: World) -> None:
         """What an event was read from comes back to the character."""
@@ -146,11 +146,11 @@ class TestAllOrNothing:
         """When reading fails in the middle, not even the events before it are taken."""
         store = world.store()
         take(store, *OURS)
-        before = every_entry(store), mirrors(store)
+        before = world.entries(HOME), mirrors(store)
         with pytest.raises(UnreadableExport):
             store.import_events(self.broken(), key=new_key(), details={})
 
-        assert (every_entry(store), mirrors(store)) == before
+        assert (world.entries(HOME), mirrors(store)) == before
         assert store.verify().source_events == 2
         assert take(store, OURS[0]) == Imported(known=1)
 
@@ -174,7 +174,7 @@ class TestTwoTenants:
         assert ours.resource_tenant_id == theirs.resource_tenant_id == RESOURCE
         assert ours.support_request_tenant_id == theirs.support_request_tenant_id == HOME
         assert theirs.support_request_id == TICKET
-        assert [e.activity for e in every_entry(world.store(HOME))][-1] == Activity.MIRROR_UPDATED
+        assert [e.activity for e in world.entries(HOME)][-1] == Activity.MIRROR_UPDATED
 
     @pytest.mark.parametrize(
         ("also", "permissions"),
@@ -185,12 +185,12 @@ class TestTwoTenants:
     ) -> None:
         """Without the proof, or without the permission to import there, nothing of the other tenant is told."""
         take(world.store(HOME), *OURS)
-        before = mirrors(world.store(HOME)), every_entry(world.store(HOME))
+        before = mirrors(world.store(HOME)), world.entries(HOME)
         take(world.store(RESOURCE, also=also, also_permissions=permissions), THEIRS)
         (theirs,) = mirrors(world.store(RESOURCE))
 
         assert (theirs.support_request_tenant_id, theirs.support_request_id) == (None, None)
-        assert (mirrors(world.store(HOME)), every_entry(world.store(HOME))) == before
+        assert (mirrors(world.store(HOME)), world.entries(HOME)) == before
 
     def test_a_join_survives_an_import_by_who_sees_one_tenant(self, world: World) -> None:
         """What a join told stays when somebody of one tenant alone imports more of it."""
@@ -210,7 +210,7 @@ class TestTwoTenants:
         """In the other tenant's log the entry has what kind of actor it was, and no more, and not the key."""
         take(world.store(HOME), *OURS)
         take(world.store(RESOURCE, also=[HOME]), THEIRS)
-        last = every_entry(world.store(HOME))[-1]
+        last = world.entries(HOME)[-1]
 
         assert (last.actor.kind, last.actor.object_id, last.actor.display_name, last.idempotency_key) == (
             "user",

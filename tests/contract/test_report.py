@@ -7,6 +7,7 @@ from tests.contract.conftest import World
 from tests.support.people import HOME, RESOURCE, asking
 
 from supportaccess.cli.report.gathering import gather
+from supportaccess.domain.audit import Activity
 from supportaccess.domain.report import Period, Report
 
 
@@ -40,7 +41,8 @@ def test_a_period(world: World) -> None:
         (second.id, False),
     ]
     assert {"SA002", "SA003", "SA006"} <= set(report.requests[0].findings)
-    assert (report.log.holds, report.log.size, report.log.begins_at) == (True, 5, first.created_at)
+    assert (report.log.holds, report.log.size, report.log.begins_at) == (True, 6, first.created_at)
+    assert [entry.activity for entry in world.entries(HOME)[5:]] == [Activity.LOG_READ]
 
 
 def test_a_report_tells_a_tenant_only_what_it_may_know(world: World) -> None:

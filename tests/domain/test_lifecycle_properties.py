@@ -73,7 +73,7 @@ class LifecycleMachine(RuleBasedStateMachine):
             assert before == self.everything()
 
     def everything(self) -> list[object]:
-        return [look(tenant) for tenant in (HOME, RESOURCE) for look in (self.world.records, self.world.entries)]
+        return [look(tenant) for tenant in (HOME, RESOURCE) for look in (self.world.records, self.world.done)]
 
     def look(self, tenant_id: str, request_id: str) -> AccessRequest | None:
         return next((record for record in self.world.records(tenant_id) if record.id == request_id), None)
@@ -236,7 +236,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         """Each request was led, step by step, by its entries to the status it was left in."""
         for tenant in (HOME, RESOURCE):
             stood: dict[str | None, Status | None] = {}
-            for sequence, entry in enumerate(self.world.entries(tenant)):
+            for sequence, entry in enumerate(self.world.done(tenant)):
                 assert sequence == entry.sequence
                 assert stood.get(entry.access_request_id) == entry.status_before
                 stood[entry.access_request_id] = entry.status_after

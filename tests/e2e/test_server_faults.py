@@ -56,13 +56,30 @@ def all_were_done(processes: "list[subprocess.Popen[str]]") -> None:
 
 
 def each_is_in_the_log_once(store: SharedStore, ids: list[str]) -> None:
-    """Every request has one entry of its approval, and the log holds."""
+    """Every request has one entry of its approval, and the log holds; its last entry is that it was read."""
     otto = store.person("Otto Auditor", AUDITOR)
     log = otto.run("audit", "log", "--all", "-o", "json").json
     approvals = [entry["accessRequestId"] for entry in log if entry["activity"] == "Request approved"]
     assert sorted(approvals) == sorted(ids)
     verified = otto.run("audit", "verify", "-o", "json")
-    assert (verified.code, verified.json["entries"]) == (0, 2 * len(ids)), verified.err
+    assert (verified.code, verified.json["entries"]) == (0, 2 * len(ids) + 1), verified.err
+
+
+def test_a_database_that_is_away_lets_nobody_in(two_processes: SharedStore, cluster: Cluster) -> None:
+    """While PostgreSQL is stopped a denial is one all the same; that it has no entry is logged and counted."""
+    two_processes.raised(TICKETS[0])
+    server = two_processes.server
+    token = two_processes.token("Otto Auditor", AUDITOR)
+    headers = {"Idempotency-Key": "k", "If-Match": '"x"'}
+
+    cluster.kill()
+    refused = server.ask("/v1/access-requests/x/approve", method="POST", token=token, headers=headers)
+    server.wait_for("notRecorded", of=lambda line: line["code"] == "StoreUnavailable")
+    cluster.start()
+
+    assert (refused.status, refused.headers["x-ms-error-code"]) == (403, "Forbidden")
+    until(lambda: server.ask("/readyz").status == 200)
+    assert b'supportaccess_not_recorded_total{activity="Access denied"} 1.0' in server.ask("/metrics").body
 
 
 @pytest.mark.parametrize("moment", ["request", "answer"])

@@ -6,9 +6,10 @@ import pytest
 from tests.contract.acts import new_key, raised
 from tests.support.children import run
 from tests.support.people import caller
-from tests.support.worlds import StoreWorld
+from tests.support.worlds import StoreWorld, done_in
 
 from supportaccess.domain import lifecycle
+from supportaccess.domain.attempts import MOST
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.records import Status
 from supportaccess.store.protocol import RequestQuery
@@ -48,7 +49,10 @@ DECIDERS = """
 
 
 def test_of_fifty_processes_that_decide_exactly_one_wins(world: StoreWorld, path: Path) -> None:
-    """Of 50 processes that approve, reject and withdraw one request at once, one wins and the others get a conflict."""
+    """Of 50 processes that approve, reject and withdraw one request at once, one wins and the others get a conflict.
+
+    They are all one caller, who gets so many entries of it; the rest is counted.
+    """
     record = raised(world.store())
     told = json.loads(run(DECIDERS, path, record.id, record.etag, PROCESSES))
 
@@ -56,7 +60,11 @@ def test_of_fifty_processes_that_decide_exactly_one_wins(world: StoreWorld, path
     assert outcomes == {"won": 1, "Conflict": PROCESSES - 1}
     (status,) = {status for _, status in told}
     assert world.store().get(record.id).status == status
-    assert [entry.status_after for entry in world.store().history(record.id)] == [Status.PENDING, status]
+    history = world.store().history(record.id)
+    assert [entry.status_after for entry in done_in(history)] == [Status.PENDING, status]
+    assert [entry.activity for entry in history[2:]] == [Activity.ATTEMPT_FAILED] * MOST[Activity.ATTEMPT_FAILED]
+    counted = world.engine.connection.execute("SELECT logged, not_logged FROM attempt_counts").fetchall()
+    assert counted == [(MOST[Activity.ATTEMPT_FAILED], PROCESSES - 1 - MOST[Activity.ATTEMPT_FAILED])]
     assert world.findings() == []
 
 

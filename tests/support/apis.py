@@ -13,6 +13,7 @@ import uvicorn
 from tests.support import issuer as issuers
 from tests.support.people import FOREIGN, HOME, RESOURCE, SettableClock
 
+from supportaccess.domain.attempts import MOST
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.app import build
 from supportaccess.server.database import Database, keys_of
@@ -71,6 +72,16 @@ class Api:
         """The server's clock."""
         assert isinstance(self.services.clock, SettableClock)
         return self.services.clock
+
+    def entries(self, tenant_id: str = HOME) -> list[Any]:
+        """Return a tenant's audit log as it is in the database: nobody has read it by that."""
+        entries = "SELECT entry FROM audit_events WHERE tenant_id = :tenant_id ORDER BY sequence"
+        with self.engine.reading([tenant_id]) as session:
+            return [json.loads(row[0]) for row in session.all(entries, {"tenant_id": tenant_id})]
+
+    def done(self, tenant_id: str = HOME) -> list[Any]:
+        """Return the entries of what was done, without those of what was only tried, and of readings of the log."""
+        return [entry for entry in self.entries(tenant_id) if entry["activity"] not in MOST]
 
     def token(
         self,

@@ -19,6 +19,7 @@ from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE, SettableCl
 from tests.support.postgresql import shared_cluster
 from tests.support.worlds import ADA, SqlWorld
 
+from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.app import build
 from supportaccess.server.database import Database
@@ -109,6 +110,10 @@ class HttpWorld:
     def sweep(self) -> int:
         """Let the clock's events be written."""
         return self._world.sweep()
+
+    def entries(self, tenant_id: str) -> list[AuditEntry]:
+        """Return a tenant's log as it is in the database."""
+        return self._world.entries(tenant_id)
 
     def _token(self, tenant_id: str, permissions: frozenset[Permission], name: str) -> str:
         """Return a token. It is asked for before each request: by that, whose turn it is at the server."""

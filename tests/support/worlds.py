@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from msgspec.structs import replace
 from tests.support.people import EVERYTHING, HOME, SettableClock, caller
 
 from supportaccess.domain import due, lifecycle
+from supportaccess.domain.attempts import MOST
 from supportaccess.domain.audit import AuditEntry, Step, entry_of
 from supportaccess.domain.errors import NotFound
 from supportaccess.domain.lifecycle import NewRequest
@@ -22,6 +24,7 @@ from supportaccess.domain.records import AccessRequest, Side
 from supportaccess.store.embedded import open_embedded
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, Order, RequestQuery, RequestStore
 from supportaccess.store.sql.engine import Engine
+from supportaccess.store.sql.log import read_log
 from supportaccess.store.sql.maintenance import sweep
 from supportaccess.store.sql.sqlite import SqliteEngine
 from supportaccess.store.sql.store import SqlStore
@@ -64,6 +67,8 @@ class World(Protocol):
 
     def entries(self, tenant_id: str) -> list[AuditEntry]: ...
 
+    def done(self, tenant_id: str) -> list[AuditEntry]: ...
+
 
 class MemoryWorld:
     """The pure rules, over a dictionary."""
@@ -88,6 +93,9 @@ class MemoryWorld:
 
     def entries(self, tenant_id: str) -> list[AuditEntry]:
         return self.log.get(tenant_id, [])
+
+    def done(self, tenant_id: str) -> list[AuditEntry]:
+        return self.entries(tenant_id)
 
     def write(self, steps: Iterable[Step]) -> list[Step]:
         """Do what a store does with steps, without a disk."""
@@ -221,7 +229,20 @@ class SqlWorld:
         return every_record(self.store(tenant_id), RequestQuery(order=Order.OLDEST))
 
     def entries(self, tenant_id: str) -> list[AuditEntry]:
-        return every_entry(self.store(tenant_id))
+        """Return a tenant's log as it is in the database: nobody has read it by that."""
+        entries = list[AuditEntry]()
+        cursor: str | None = None
+        with self.engine.reading([tenant_id]) as session:
+            while True:
+                page = read_log(session, tenant_id, AuditQuery(), LARGEST_PAGE, cursor)
+                entries += page.value
+                cursor = page.next
+                if cursor is None:
+                    return entries
+
+    def done(self, tenant_id: str) -> list[AuditEntry]:
+        """Return the entries of what was done, numbered as if nothing else had been written."""
+        return done_in(self.entries(tenant_id))
 
     def findings(self) -> list[str]:
         """Return everything that a verification finds in any tenant that was used."""
@@ -242,6 +263,12 @@ class StoreWorld(SqlWorld):
         super().__init__(open_embedded(path))
         if not durable:  # where hypothesis makes many short-lived stores and none has to survive a power cut
             self.engine.connection.execute("PRAGMA synchronous = OFF")
+
+
+def done_in(entries: Iterable[AuditEntry]) -> list[AuditEntry]:
+    """Return the entries that do not tell of what was only tried, or of a reading of the log, numbered anew."""
+    done = [entry for entry in entries if entry.activity not in MOST]
+    return [replace(entry, sequence=number) for number, entry in enumerate(done)]
 
 
 def every_record(store: RequestStore, query: RequestQuery, *, top: int = LARGEST_PAGE) -> list[AccessRequest]:

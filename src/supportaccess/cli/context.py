@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from supportaccess.cli.output.formats import Format
     from supportaccess.cli.output.printer import Printer
     from supportaccess.cli.witness import Witness
+    from supportaccess.domain.audit import Step
     from supportaccess.domain.errors import VerificationFailed
     from supportaccess.domain.permissions import Caller
     from supportaccess.domain.times import Clock
@@ -266,7 +267,21 @@ class Context:
 
         refuse_other_log(self.engine, self.keys, profile.tenant_id)
         proofs = [self.local_caller(tenant_id) for tenant_id in also]
-        return SqlStore(self.engine, self.local_caller(profile.tenant_id), also=proofs, clock=self.clock)
+        return SqlStore(
+            self.engine, self.local_caller(profile.tenant_id), also=proofs, clock=self.clock, note=self.write_down
+        )
+
+    def write_down(self, attempt: "Step") -> None:
+        """Write to the embedded store's log what was refused, or that it was read; say so when that cannot be done."""
+        from supportaccess.domain.errors import SupportAccessError
+        from supportaccess.store.sql.attempts import record
+
+        try:
+            if not self._changes_the_store:
+                self.begin_changes()
+            record(self.engine, attempt)
+        except SupportAccessError as error:
+            self.streams.warn(f"The audit log has no entry of this ({attempt.activity}): {error.message}")
 
     def local_caller(self, tenant_id: str) -> "Caller":
         """Return who runs the command, as a caller of a tenant."""

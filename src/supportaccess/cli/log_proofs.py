@@ -20,7 +20,8 @@ def proofs_of(context: Context, profile: Profile) -> "LogProofs":
         return context.http_proofs(profile, witnessed=True)
     from supportaccess.store.sql.proofs import SqlProofs
 
-    return SqlProofs(context.engine, context.local_caller(profile.tenant_id), context.keys)
+    caller = context.local_caller(profile.tenant_id)
+    return SqlProofs(context.engine, caller, context.keys, clock=context.clock, note=context.write_down)
 
 
 def print_checkpoint(context: Context, tenants: "Sequence[str] | None") -> ExitCode:

@@ -28,13 +28,17 @@ class Activity(StrEnum):
     MIRROR_MERGED = "Mirror merged"
     KEY_ROTATED = "Key rotated"
     ROLLBACK_RECORDED = "Rollback recorded"
+    ACCESS_DENIED = "Access denied"
+    ATTEMPT_FAILED = "Attempt failed"
+    LOG_READ = "Audit log read"
 
 
 class Step(Struct, frozen=True, kw_only=True):
     """One change of one tenant's record, with what its audit entry says.
 
     `seen` is the hash of the record as the actor saw it. With `before` and without `after` the record is no more (a
-    merged mirror); with neither, the step is about a whole support request or an import.
+    merged mirror); with neither, the step is about a whole support request or an import, or nothing was done.
+    `access_request_id` is then what somebody named, whether or not there is such a record.
     """
 
     tenant_id: str
@@ -43,6 +47,7 @@ class Step(Struct, frozen=True, kw_only=True):
     at: datetime
     before: AccessRequest | None = None
     after: AccessRequest | None = None
+    access_request_id: str | None = None
     support_request_id: str | None = None
     seen: str | None = None
     reason: str | None = None
@@ -88,7 +93,7 @@ def entry_of(step: Step, sequence: int, idempotency_key: str | None) -> AuditEnt
         tenant_id=step.tenant_id,
         activity=step.activity,
         actor=step.actor,
-        access_request_id=subject.id if subject else None,
+        access_request_id=subject.id if subject else step.access_request_id,
         support_request_id=subject.support_request_id if subject else step.support_request_id,
         seen=step.seen,
         record=after.etag.strip('"') if after else None,

@@ -13,7 +13,7 @@ class Outcome(StrEnum):
     DENIED = "denied"
 
 
-_OTHERS: dict[Activity, Outcome] = {}
+_OTHERS = {Activity.ATTEMPT_FAILED: Outcome.FAILURE, Activity.ACCESS_DENIED: Outcome.DENIED}
 """The activities that tell of what was not done. All others are written only together with what they tell of."""
 
 

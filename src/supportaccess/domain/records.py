@@ -89,6 +89,11 @@ class Actor(Struct, frozen=True, kw_only=True):
     object_id: str | None = None
     display_name: str | None = None
 
+    @property
+    def key(self) -> str:
+        """What names them within their tenant."""
+        return f"{self.kind}:{self.object_id or ''}"
+
 
 class Engineer(Struct, frozen=True, kw_only=True):
     """The provider's support engineer who asks."""

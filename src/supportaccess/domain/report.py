@@ -1,5 +1,6 @@
 """What a period's report says. Nothing here reads a store or a clock."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from statistics import median
@@ -10,6 +11,7 @@ import msgspec
 from supportaccess.domain.attention import listed_at
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.findings import LintFinding, Skipped
+from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import WAS_APPROVED, AccessRequest, Actor, Status, Struct
 
 
@@ -50,7 +52,10 @@ class OpenAccess(Struct, frozen=True, kw_only=True):
 
 
 class Numbers(Struct, frozen=True, kw_only=True):
-    """How many requests the period had of what. The last three are at its end."""
+    """How many requests the period had of what; three of them are at its end.
+
+    The attempts are those of the audit log, with what it has of them as a count.
+    """
 
     requests: int
     raised: int
@@ -64,6 +69,8 @@ class Numbers(Struct, frozen=True, kw_only=True):
     pending_at_end: int
     open_at_end: int
     open_without_limit: int
+    denied_attempts: int
+    failed_attempts: int
 
 
 class DecisionTimes(Struct, frozen=True, kw_only=True):
@@ -138,8 +145,9 @@ def seconds_to_decision(record: AccessRequest) -> int | None:
     return max(int((record.decided_at - record.created_at).total_seconds()), 0)
 
 
-def numbers_of(records: Collection[AccessRequest], period: Period) -> Numbers:
-    """Return the period's numbers."""
+def numbers_of(records: Collection[AccessRequest], attempts: Iterable[AuditEntry], period: Period) -> Numbers:
+    """Return the period's numbers. `attempts` are the log's entries of what was only tried."""
+    tried = _tried(attempts, period)
 
     def ended(status: Status) -> int:
         return sum(record.status is status and period.has(record.ended_at) for record in records)
@@ -158,6 +166,8 @@ def numbers_of(records: Collection[AccessRequest], period: Period) -> Numbers:
         pending_at_end=sum(_is_pending_at(record, period.until) for record in records),
         open_at_end=len(open_at_end),
         open_without_limit=sum(record.expires_at is None for record in open_at_end),
+        denied_attempts=tried[Outcome.DENIED],
+        failed_attempts=tried[Outcome.FAILURE],
     )
 
 
@@ -203,6 +213,16 @@ def _access_in(records: Iterable[AccessRequest], period: Period) -> Iterator[Ope
 def name_of(actor: Actor) -> str:
     """Return what an actor is called, as well as it is known."""
     return actor.display_name or actor.object_id or actor.kind.value
+
+
+def _tried(attempts: Iterable[AuditEntry], period: Period) -> Counter[Outcome]:
+    counts = Counter[Outcome]()
+    for entry in attempts:
+        if period.has(entry.time):
+            details = entry.details or {}
+            others = details.get("notLogged")
+            counts[outcome_of(entry.activity)] += ("operation" in details) + (others if isinstance(others, int) else 0)
+    return counts
 
 
 def _opened_at(record: AccessRequest) -> datetime | None:

@@ -46,6 +46,12 @@ class Metrics:
             registry=own,
         )
         self._signing_fails = _gauge("supportaccess_signing_fails", "Processes that fail to sign the audit logs.", own)
+        self._not_recorded = Counter(
+            "supportaccess_not_recorded",
+            "Refusals, and readings of an audit log, that the log could not take.",
+            ["activity"],
+            registry=own,
+        )
         self._webhooks = Counter(
             "supportaccess_webhook_messages",
             "Messages to webhooks, by what became of them.",
@@ -97,6 +103,10 @@ class Metrics:
         """Count a round of signing: `done`, or the code of the error."""
         self._signings.labels(outcome).inc()
         self._signing_fails.set(outcome != "done")
+
+    def not_recorded(self, activity: str) -> None:
+        """Count what should have been an entry of an audit log and could not be: `Access denied` and so on."""
+        self._not_recorded.labels(activity).inc()
 
     def exposition(self) -> bytes:
         """Return what all worker processes counted, in Prometheus' text format (CONTENT_TYPE)."""

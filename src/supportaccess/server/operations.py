@@ -12,7 +12,7 @@ What it returns is its annotation, as JSON. The OpenAPI document is made from th
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from types import NoneType
@@ -22,10 +22,12 @@ from urllib.parse import quote, unquote
 import msgspec
 from litestar.types import HTTPScope, Receive
 
+from supportaccess.domain.attempts import CHANGES, Act, refused
+from supportaccess.domain.audit import Step
 from supportaccess.domain.errors import Forbidden, NotFound
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Permission
 from supportaccess.domain.records import AccessRequest
-from supportaccess.server import callers
+from supportaccess.server import attempts, callers
 from supportaccess.server.bodies import read_body
 from supportaccess.server.callers import Who
 from supportaccess.server.errors import BadInput, code_of
@@ -35,6 +37,7 @@ from supportaccess.server.replies import JSON, Headers, Reply
 from supportaccess.server.services import Services
 from supportaccess.server.step_up import require_context
 from supportaccess.server.traces import trace_of
+from supportaccess.store.keys import Keys
 from supportaccess.store.proofs import LogProofs
 from supportaccess.store.protocol import RequestStore
 from supportaccess.store.sql.engine import Engine
@@ -65,10 +68,11 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Call(Visit):
-    """A request of a known caller."""
+    """A request of a known caller. `noted` is what is to be written to the audit log beside what is done."""
 
     receive: Receive
     who: Who
+    noted: list[Step] = field(default_factory=list)
 
     async def read(self, act: Callable[[SqlStore], T]) -> T:
         """Ask the caller's store."""
@@ -89,11 +93,11 @@ class Call(Visit):
         signing = self.services.signing
         if signing is None:
             return await self.read_proofs(act)
-        return await signing.prove(lambda engine, keys: act(SqlProofs(engine, self.who.caller, keys)))
+        return await signing.prove(lambda engine, keys: act(self._proofs(engine, keys)))
 
     async def read_proofs(self, act: Callable[[LogProofs], T]) -> T:
         """Ask for the hashes and entries that are there."""
-        return await self.services.database.read(lambda engine: act(SqlProofs(engine, self.who.caller, None)))
+        return await self.services.database.read(lambda engine: act(self._proofs(engine, None)))
 
     @property
     def checkpoint(self) -> Headers:
@@ -105,15 +109,24 @@ class Call(Visit):
         return [(CHECKPOINT_HEADER, f"{last.size} {last.root.hex()}")]
 
     def _store(self, engine: Engine) -> SqlStore:
-        return SqlStore(engine, self.who.caller, also=self.who.callers_elsewhere, clock=self.services.clock)
+        return SqlStore(
+            engine,
+            self.who.caller,
+            also=self.who.callers_elsewhere,
+            clock=self.services.clock,
+            note=self.noted.append,
+        )
+
+    def _proofs(self, engine: Engine, keys: Keys | None) -> SqlProofs:
+        return SqlProofs(engine, self.who.caller, keys, clock=self.services.clock, note=self.noted.append)
 
 
 @dataclass(frozen=True)
 class Operation:
     """One route, as it was declared. `refusals` are the codes that it can answer with beside those of every route.
 
-    `verb` is what its outcomes are counted as. `takes` and `media_type` are the types of its body and its answer;
-    `takes_other_tokens` says that the caller's tokens of other tenants mean something to it.
+    `act` is what somebody known may be refused by it. `takes` and `media_type` are the types of its body and its
+    answer; `takes_other_tokens` says that the caller's tokens of other tenants mean something to it.
     """
 
     method: str
@@ -124,7 +137,7 @@ class Operation:
     signed_in: bool = True
     status: int = HTTPStatus.OK
     refusals: tuple[str, ...] = ()
-    verb: str | None = None
+    act: Act | None = None
     media_type: str = JSON
     takes: str = JSON
     takes_other_tokens: bool = False
@@ -168,11 +181,21 @@ class Operation:
             return self._reply(visit, await self.run(visit))
         callers.admit(services, scope)
         who = trace_of(scope).who = await callers.identify(services, scope)
-        if self.permission is not None:
-            who.require(self.permission)
-        if self.permission is Permission.DECIDE:
-            require_context(services, who)
         call = Call(services, scope, receive, who)
+        try:
+            return await self._reply_to(call)
+        except Exception as error:
+            self._note(call, error)
+            raise
+        finally:
+            for attempt in call.noted:
+                await attempts.write_down(services, attempt)
+
+    async def _reply_to(self, call: Call) -> Reply:
+        if self.permission is not None:
+            call.who.require(self.permission)
+        if self.permission is Permission.DECIDE:
+            require_context(call.services, call.who)
         reply = self._reply(call, await self._run(call))
         reply.add(call.checkpoint)
         return reply
@@ -189,8 +212,23 @@ class Operation:
         return answer
 
     def _count(self, call: Call, outcome: str) -> None:
-        if self.verb is not None:
-            call.services.metrics.decision(self.verb, outcome)
+        if self.act in CHANGES:
+            call.services.metrics.decision(self.act, outcome)
+
+    def _note(self, call: Call, error: Exception) -> None:
+        """Note a refusal that the store had no part in: it notes its own."""
+        if self.act is None or call.noted:
+            return
+        attempt = refused(
+            call.who.caller,
+            self.act,
+            error,
+            call.services.clock(),
+            access_request_id=_part_named("request_id", call.scope),
+            support_request_id=_part_named("support_request_id", call.scope),
+        )
+        if attempt is not None:
+            call.noted.append(attempt)
 
     async def _arguments(self, call: Call) -> dict[str, Any]:
         scope, arguments = call.scope, dict[str, Any]()
@@ -232,6 +270,13 @@ def route(method: str, path: str, summary: str, **declared: Any) -> Callable[[Ha
 def _no_query(scope: HTTPScope) -> None:
     for name, _ in read_pairs(scope["query_string"]):
         raise BadInput(f"there is no parameter {shown(name)}", target=name, hint="This takes none.")
+
+
+def _part_named(name: str, scope: HTTPScope) -> str | None:
+    try:
+        return _part(scope["path_params"][name])
+    except (KeyError, NotFound):
+        return None
 
 
 def _part(text: str) -> str:

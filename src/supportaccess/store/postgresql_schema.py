@@ -21,6 +21,7 @@ RIGHTS: dict[LiteralString, frozenset[LiteralString]] = {
     "audit_events": frozenset({"SELECT", "INSERT"}),
     "audit_log_heads": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "audit_log_nodes": frozenset({"SELECT", "INSERT"}),
+    "attempt_counts": frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"}),
     "audit_checkpoints": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "idempotency": frozenset({"SELECT", "INSERT", "DELETE"}),
     "source_events": frozenset({"SELECT", "INSERT", "UPDATE"}),

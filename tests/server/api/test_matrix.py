@@ -1,5 +1,6 @@
 """Who is answered what, on every route: one table."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,13 +10,15 @@ from litestar.routes import HTTPRoute
 from tests.server.api.acts import ASKING, approved, new_key, raised
 from tests.support.apis import Answer, Api
 from tests.support.issuer import ROBOT
-from tests.support.people import FOREIGN, HOME, UNKNOWN_ID
+from tests.support.people import FOREIGN, HOME, RESOURCE, UNKNOWN_ID
 
+from supportaccess.domain.attempts import MOST, WINDOW
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.app import OPERATIONS, build
 from supportaccess.server.operations import Operation
 from supportaccess.server.routes import documentation
 
+TENANTS = (HOME, RESOURCE, FOREIGN)
 ROUTES: tuple[Operation, ...] = (*OPERATIONS, *documentation.routes(OPERATIONS))
 
 
@@ -147,17 +150,25 @@ def named_record(api: Api, operation: Operation, place: str) -> tuple[str, str]:
 
 
 def state(api: Api) -> object:
-    """Return everything that a refused request must leave alone."""
-    tables = ("access_requests", "audit_events", "support_requests", "idempotency", "source_events")
+    """Return everything that a refused request must leave alone: all but what the logs have of attempts."""
+    tables = ("access_requests", "support_requests", "idempotency", "source_events")
     with api.engine.reading([]) as session:
-        return [sorted(map(repr, session.all(f"SELECT * FROM {table}", {}))) for table in tables]
+        rows = [sorted(map(repr, session.all(f"SELECT * FROM {table}", {}))) for table in tables]
+    return [*rows, *(api.done(tenant_id) for tenant_id in TENANTS)]
+
+
+def attempts(api: Api) -> Counter[tuple[str, str]]:
+    """Return how many entries there are of what was only tried, and of readings, by tenant and activity."""
+    entries = [entry for tenant_id in TENANTS for entry in api.entries(tenant_id)]
+    return Counter((entry["tenantId"], entry["activity"]) for entry in entries if entry["activity"] in MOST)
 
 
 @pytest.mark.parametrize(("operation", "caller", "place"), list(cases()))
 def test_every_caller_gets_what_the_table_says(api: Api, operation: Operation, caller: str, place: str) -> None:
-    """Every route answers every kind of caller as the table says, and what is refused changes nothing."""
+    """Every route answers every kind of caller as the table says; what is refused changes nothing, and is one entry."""
+    api.clock.advance(WINDOW)
     name, etag = named_record(api, operation, place)
-    before = state(api)
+    before, tried = state(api), attempts(api)
     expected = expected_status(EXPECTED[name_of(operation)], CALLERS[caller], place, named=bool(operation.path_names))
 
     answer = ask(api, operation, CALLERS[caller], name, etag)
@@ -169,6 +180,20 @@ def test_every_caller_gets_what_the_table_says(api: Api, operation: Operation, c
         assert state(api) != before
     if expected >= 400:
         assert answer.headers["x-ms-error-code"] == answer.error["code"]
+    assert attempts(api) - tried == expected_entries(operation, CALLERS[caller], answer)
+
+
+def expected_entries(operation: Operation, caller: Caller, answer: Answer) -> Counter[tuple[str, str]]:
+    """Return what the logs have more than before, beside what was done: of each refusal one, in the caller's log."""
+    tenant_id = str(caller.tenant_id)
+    if answer.status == 403:
+        return Counter({(tenant_id, "Access denied"): 1})
+    if answer.status >= 400 and answer.status != 401 and operation.method == "POST":
+        return Counter({(tenant_id, "Attempt failed"): 1})
+    if name_of(operation) == "GET /v1/audit-events" and answer.status == 200:
+        shown = {entry["activity"] for entry in answer.json["value"]}
+        return Counter({(tenant_id, "Audit log read"): 1}) if shown - {"Audit log read"} else Counter()
+    return Counter()
 
 
 @pytest.mark.parametrize("operation", [each for each in ROUTES if each.path_names], ids=name_of)

@@ -160,7 +160,12 @@ def test_foreign_and_unknown_take_the_same_statements(
                 api.ask("GET", f"{REQUESTS}/{request_id}")
             else:
                 decide(api, "approve", {"id": request_id, "etag": foreign["etag"]}, key="same")
-            told.append([statement.replace(request_id, "ID") for statement in statements])
+            told.append([_without_values(statement, request_id) for statement in statements])
 
     assert told[1]
     assert told[1] == told[2]
+
+
+def _without_values(statement: str, request_id: str) -> str:
+    """Return a statement without what each entry of an attempt has of its own: its place, bytes and hashes."""
+    return re.sub(r"[xX]'[0-9a-fA-F]*'|\d+", "...", statement.replace(request_id, "ID"))

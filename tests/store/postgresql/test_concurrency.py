@@ -11,16 +11,20 @@ from typing import TypeVar
 import pytest
 from tests.contract.acts import approved, new_key, raised
 from tests.support.events import CREATED, event
-from tests.support.people import HOME, RESOURCE, asking
+from tests.support.people import HOME, RESOURCE, SettableClock, asking, caller
 from tests.support.postgresql import Cluster
 from tests.support.worlds import SqlWorld
 
-from supportaccess.domain.errors import Conflict, SupportAccessError
+from supportaccess.domain.attempts import MOST, WINDOW
+from supportaccess.domain.audit import Activity
+from supportaccess.domain.errors import Conflict, NotFound, SupportAccessError
 from supportaccess.domain.records import AccessRequest
 from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.protocol import RequestQuery, RequestStore
 from supportaccess.store.sql.engine import Raced
+from supportaccess.store.sql.maintenance import sweep
 from supportaccess.store.sql.postgresql import PostgresqlEngine
+from supportaccess.store.sql.store import SqlStore
 
 WRITERS = 16
 T = TypeVar("T")
@@ -86,6 +90,34 @@ def test_many_writers_in_many_tenants(world: SqlWorld) -> None:
     assert not [each for each in told if isinstance(each, SupportAccessError)]
     for tenant_id in tenants:
         assert [entry.sequence for entry in world.entries(tenant_id)] == list(range(8))
+
+
+def test_what_many_try_at_once_is_counted_to_the_last(world: SqlWorld) -> None:
+    """Connections that try at once share one limit, and while sweeps write the counts down nothing is lost of them."""
+
+    def attempt(clock: SettableClock) -> Callable[[], None]:
+        def act() -> None:
+            store = SqlStore(world.engine, caller(), clock=clock)
+            for _ in range(25):
+                with pytest.raises(NotFound):
+                    store.close("1", key=new_key())
+
+        return act
+
+    assert at_once([attempt(world.clock)] * WRITERS) == [None] * WRITERS
+    assert len(world.entries(HOME)) == MOST[Activity.ATTEMPT_FAILED]
+
+    later = SettableClock(world.clock() + WINDOW)
+    sweeping = [lambda: sweep(world.engine, later)] * 2
+    # One machine's clock is behind another's: attempts of the old window come while it is written down.
+    told = at_once([*[attempt(world.clock)] * WRITERS, *sweeping])
+    assert not [each for each in told if isinstance(each, Exception)], told
+    sweep(world.engine, SettableClock(later() + WINDOW))
+
+    entries = world.entries(HOME)
+    single = [entry for entry in entries if "operation" in (entry.details or {})]
+    counted = sum(int((entry.details or {}).get("notLogged", 0)) for entry in entries)
+    assert len(single) + counted == 2 * WRITERS * 25
 
 
 DECISIONS = ("approve", "reject", "withdraw", "close")

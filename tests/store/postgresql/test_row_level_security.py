@@ -12,6 +12,7 @@ from tests.support.worlds import SqlWorld
 
 from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.store.protocol import AuditQuery
 from supportaccess.store.sql.engine import EVERY_TENANT, Raced, Statement
 from supportaccess.store.sql.outbox import Outbox
 
@@ -26,6 +27,7 @@ def full(world: SqlWorld) -> SqlWorld:
         events = [event(CREATED, tenant_id=tenant_id)]
         world.store(tenant_id).import_events(events, key=new_key(), details={})
         raised(world.store(tenant_id))
+        world.store(tenant_id).audit_page(AuditQuery(), top=1)
         with world.engine.writing([tenant_id]) as session:
             for statement in (
                 "INSERT INTO audit_log_nodes VALUES (:tenant_id, 1, 0, '')",

@@ -151,7 +151,7 @@ def test_the_superuser_and_the_owner_are_refused(cluster: Cluster) -> None:
     """Signed in as either, the server does not start: row-level security would not hold."""
     superuser, owner = refusal(cluster, "postgres"), refusal(cluster, OWNER)
     assert superuser.message == "the server's role postgres is a superuser"
-    assert "owns access_requests, audit_checkpoints, audit_events, " in owner.message
+    assert "owns access_requests, attempt_counts, audit_checkpoints, audit_events, " in owner.message
     for refused in (superuser, owner):
         assert str(refused.hint).startswith("Let the server sign in as a role of its own")
 

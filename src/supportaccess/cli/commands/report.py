@@ -100,7 +100,7 @@ def report(
         deciders=deciders,
         silenced=profile.silenced,
         older_than=age,
-        checkpoint=_checkpoint(context, profile),
+        checkpoint=lambda: _checkpoint(context, profile),
     )
     if html is not None:
         _write(context, html, made)

@@ -9,6 +9,7 @@ import msgspec
 from supportaccess.cli.output.ages import age, duration, local_time
 from supportaccess.cli.output.fields import cell_text
 from supportaccess.cli.output.text import counted, safe
+from supportaccess.cli.output.tried import tried
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.records import AccessRequest, Actor, Engineer, Mirror, Source
 from supportaccess.domain.source_events import SourceEvent
@@ -41,7 +42,7 @@ def history_of(entries: Sequence[AuditEntry], events: Sequence[SourceEvent]) -> 
     for entry in entries:
         status = f"{entry.status_before} > {entry.status_after}" if entry.status_before else f"{entry.status_after}"
         changed = entry.status_after is not None and entry.status_after != entry.status_before
-        notes = [status if changed else "", entry.reason or "", f"entry {entry.sequence}"]
+        notes = [status if changed else "", tried(entry), entry.reason or "", f"entry {entry.sequence}"]
         told.append(HistoryLine(entry.time, entry.activity, _who(entry.actor), "; ".join(filter(None, notes))))
     return sorted(told, key=lambda line: line.time)
 

@@ -10,6 +10,7 @@ import msgspec
 from supportaccess.cli.output.ages import age, duration, local_time
 from supportaccess.cli.output.colour import Colour
 from supportaccess.cli.output.fields import cell_text, picker
+from supportaccess.cli.output.tried import tried
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.records import AccessRequest, Actor, Status
 
@@ -133,7 +134,7 @@ def _entry_cells(entry: AuditEntry, look: Look) -> list[Cell]:
         (_name(entry.actor), None),
         (look.id(entry.access_request_id), None),
         (statuses[-1] if statuses else _UNKNOWN, status_colour(statuses[-1]) if statuses else None),
-        (entry.reason or "", None),
+        ("; ".join(filter(None, (tried(entry), entry.reason))), None),
     ]
 
 

@@ -1,6 +1,6 @@
 """Gathers a period's report from a store."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from supportaccess import __version__
@@ -10,6 +10,7 @@ from supportaccess.domain.errors import StoreRefused
 from supportaccess.domain.findings import Code, LintFinding, Skipped
 from supportaccess.domain.gaps import gaps_of
 from supportaccess.domain.lint import lint
+from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.report import (
     LogState,
@@ -36,13 +37,16 @@ def gather(
     deciders: Deciders | None,
     silenced: Mapping[str, str],
     older_than: timedelta,
-    checkpoint: str | None = None,
+    checkpoint: Callable[[], str | None] = lambda: None,
 ) -> Report:
-    """Return the report of a tenant's period. What of the log cannot be read is named in it, and does not stop it."""
+    """Return the report of a tenant's period. What of the log cannot be read is named in it, and does not stop it.
+
+    `checkpoint` is asked for when the log was read, which is an entry itself.
+    """
     asked = RequestQuery(until=period.until)
     records = [record for record in requests(store, asked) if belongs(record, period)]
     unreadable: list[str] = []
-    histories = _histories(store, records, unreadable)
+    histories, attempts = _read_log(store, records, unreadable)
     findings, skipped, imported_at = _findings(store, records, deciders, silenced, now, older_than, unreadable)
     log = _log(store, unreadable, checkpoint)
     told = reported(records, histories, findings)
@@ -53,7 +57,7 @@ def gather(
         period=period,
         made_at=now,
         made_by=f"supportaccess {__version__}",
-        numbers=numbers_of(records, period),
+        numbers=numbers_of(records, attempts, period),
         decision_times=decision_times_of(records, period),
         requests=told,
         access=access_in(records, period),
@@ -64,16 +68,21 @@ def gather(
     )
 
 
-def _histories(store: RequestStore, records: Iterable[AccessRequest], unreadable: list[str]) -> Histories:
-    """Return the entries of each request, read in one go through the log."""
+def _read_log(
+    store: RequestStore, records: Iterable[AccessRequest], unreadable: list[str]
+) -> tuple[Histories, list[AuditEntry]]:
+    """Return the entries of each request, and those of what was only tried, read in one go through the log."""
     histories: Histories = {record.id: [] for record in records}
+    attempts = list[AuditEntry]()
     try:
         for entry in entries(store, AuditQuery()):
+            if outcome_of(entry.activity) is not Outcome.SUCCESS:
+                attempts.append(entry)
             if entry.access_request_id in histories:
                 histories[entry.access_request_id].append(entry)
     except StoreRefused as error:
         unreadable.append(f"The audit log was read only in part: {error.message}. What follows is missing here.")
-    return histories
+    return histories, attempts
 
 
 def _findings(
@@ -94,7 +103,7 @@ def _findings(
     return findings, skipped, evidence.imported_at
 
 
-def _log(store: RequestStore, unreadable: list[str], checkpoint: str | None) -> LogState:
+def _log(store: RequestStore, unreadable: list[str], checkpoint: Callable[[], str | None]) -> LogState:
     verification = store.verify()
     try:
         first = next(entries(store, AuditQuery()), None)
@@ -107,5 +116,5 @@ def _log(store: RequestStore, unreadable: list[str], checkpoint: str | None) -> 
         begins_at=None if first is None else first.time,
         holds=not troubles and not unreadable,
         troubles=troubles,
-        checkpoint=checkpoint,
+        checkpoint=checkpoint(),
     )

@@ -35,6 +35,8 @@ _NUMBERS = (
     ("Pending at the end", "pending_at_end"),
     ("Open at the end", "open_at_end"),
     ("Open without limit", "open_without_limit"),
+    ("Attempts denied", "denied_attempts"),
+    ("Attempts failed", "failed_attempts"),
 )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from supportaccess.cli.output.ages import duration
 from supportaccess.cli.output.html import Child, Html, joined, tag
+from supportaccess.cli.output.tried import tried
 from supportaccess.cli.report.words import moment, table
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.records import Actor, ActorKind, Source, Status
@@ -105,5 +106,5 @@ def _entry(entry: AuditEntry) -> tuple[Child, ...]:
         entry.activity.value,
         tag("span", _who(entry.actor), class_="said"),
         status,
-        tag("span", entry.reason, class_="said") if entry.reason else "",
+        joined(tried(entry), " ", tag("span", entry.reason, class_="said") if entry.reason else None),
     )

@@ -5,6 +5,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
+from supportaccess.domain.attempts import Act
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest, Struct
 from supportaccess.server.operations import Call, route
@@ -33,7 +34,7 @@ class _ListInJson(Struct, frozen=True, kw_only=True, omit_defaults=False):
     next_link: str | msgspec.UnsetType
 
 
-@route("GET", _ALL, "List access requests", permission=Permission.READ_REQUESTS)
+@route("GET", _ALL, "List access requests", permission=Permission.READ_REQUESTS, act=Act.LIST)
 async def page(call: Call, query: RequestListQuery) -> RequestList:
     """Return a page: what needs attention first, unless asked otherwise."""
     wanted = query.wanted(query.order_by)
@@ -41,43 +42,69 @@ async def page(call: Call, query: RequestListQuery) -> RequestList:
     return cast("RequestList", _ListInJson(value=found, next_link=next_link(call, following)))
 
 
-@route("GET", f"{_ALL}/count", "Count access requests", permission=Permission.READ_REQUESTS)
+@route("GET", f"{_ALL}/count", "Count access requests", permission=Permission.READ_REQUESTS, act=Act.COUNT)
 async def count(call: Call, query: RequestCountQuery) -> Count:
     """Return how many requests a list would have, counted no further than asked."""
     return Count(count=await call.read(lambda store: store.count(query.wanted(), at_most=query.at_most)))
 
 
-@route("GET", f"{_ALL}/find", "Find access requests by ID", permission=Permission.READ_REQUESTS)
+@route("GET", f"{_ALL}/find", "Find access requests by ID", permission=Permission.READ_REQUESTS, act=Act.FIND)
 async def find(call: Call, query: FindQuery) -> RequestList:
     """Return the requests whose ID begins with the text (4 characters or more), or whose support request ID it is."""
     return RequestList(value=await call.read(lambda store: store.find(query.text, top=query.top)))
 
 
-@route("GET", f"{_ALL}/events", "Follow what happens to access requests", permission=Permission.READ_REQUESTS)
+@route(
+    "GET",
+    f"{_ALL}/events",
+    "Follow what happens to access requests",
+    permission=Permission.READ_REQUESTS,
+    act=Act.EVENTS,
+)
 async def events(call: Call, query: EventQuery) -> EventPage:
     """Return what happened from a place in the audit log on; without a place, nothing but where that now is."""
     return await call.read(lambda store: store.events(after=query.after, top=query.top))
 
 
-@route("GET", _ONE, "Get an access request", permission=Permission.READ_REQUESTS)
+@route("GET", _ONE, "Get an access request", permission=Permission.READ_REQUESTS, act=Act.GET)
 async def get(call: Call, request_id: str) -> AccessRequest:
     """Return one request."""
     return await call.read(lambda store: store.get(request_id))
 
 
-@route("GET", f"{_ONE}/history", "Get the history of an access request", permission=Permission.READ_REQUESTS)
+@route(
+    "GET",
+    f"{_ONE}/history",
+    "Get the history of an access request",
+    permission=Permission.READ_REQUESTS,
+    act=Act.HISTORY,
+)
 async def history(call: Call, request_id: str) -> AuditList:
     """Return the audit entries of one request, oldest first; none for one that does not exist."""
     return AuditList(value=await call.read(lambda store: store.history(request_id)))
 
 
-@route("GET", f"{_ONE}/source-events", "Get what a mirror was read from", permission=Permission.READ_REQUESTS)
+@route(
+    "GET",
+    f"{_ONE}/source-events",
+    "Get what a mirror was read from",
+    permission=Permission.READ_REQUESTS,
+    act=Act.SOURCE_EVENTS,
+)
 async def source_events(call: Call, request_id: str) -> SourceEventList:
     """Return the provider's events that a mirror was rebuilt from, oldest first; none for any other request."""
     return SourceEventList(value=await call.read(lambda store: store.source_events(request_id)))
 
 
-@route("POST", _ALL, "Raise an access request", permission=Permission.RAISE, status=201, refusals=("Conflict",))
+@route(
+    "POST",
+    _ALL,
+    "Raise an access request",
+    permission=Permission.RAISE,
+    act=Act.RAISE,
+    status=201,
+    refusals=("Conflict",),
+)
 async def raise_request(call: Call, key: str, body: RaiseBody) -> AccessRequest:
     """Create a pending request in the caller's tenant, as the provider."""
     asked = body.asked()
@@ -90,7 +117,7 @@ async def raise_request(call: Call, key: str, body: RaiseBody) -> AccessRequest:
     "Approve an access request",
     permission=Permission.DECIDE,
     refusals=_DECISION,
-    verb="approve",
+    act=Act.APPROVE,
     takes_other_tokens=True,
 )
 async def approve(call: Call, request_id: str, etag: str, key: str, body: ApproveBody | None) -> AccessRequest:
@@ -108,14 +135,14 @@ async def approve(call: Call, request_id: str, etag: str, key: str, body: Approv
     "Reject an access request",
     permission=Permission.DECIDE,
     refusals=_DECISION,
-    verb="reject",
+    act=Act.REJECT,
 )
 async def reject(call: Call, request_id: str, etag: str, key: str, body: RejectBody) -> AccessRequest:
     """Refuse a pending request, with a reason."""
     return await call.change(lambda store: store.reject(request_id, etag=etag, key=key, reason=body.reason))
 
 
-@route("POST", f"{_ONE}/revoke", "Revoke access", permission=Permission.DECIDE, refusals=_DECISION, verb="revoke")
+@route("POST", f"{_ONE}/revoke", "Revoke access", permission=Permission.DECIDE, refusals=_DECISION, act=Act.REVOKE)
 async def revoke(call: Call, request_id: str, etag: str, key: str, body: ReasonBody | None) -> AccessRequest:
     """End open access before its time, in the tenant whose data is read."""
     reason = body.reason if body else None
@@ -128,7 +155,7 @@ async def revoke(call: Call, request_id: str, etag: str, key: str, body: ReasonB
     "Withdraw an access request",
     permission=Permission.RAISE,
     refusals=_DECISION,
-    verb="withdraw",
+    act=Act.WITHDRAW,
 )
 async def withdraw(call: Call, request_id: str, etag: str, key: str, body: ReasonBody | None) -> AccessRequest:
     """Take a pending request back, as the provider."""

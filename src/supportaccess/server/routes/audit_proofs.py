@@ -1,5 +1,6 @@
 """What others check the audit log of the caller's tenant with: signed heads, receipts, and the whole tree."""
 
+from supportaccess.domain.attempts import Act
 from supportaccess.domain.errors import NotFound
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.tiles import Tile
@@ -12,7 +13,7 @@ _ALL = "/v1/audit-events"
 _BINARY = "application/octet-stream"
 
 
-@route("GET", f"{_ALL}/checkpoint", "Get the signed head of the audit log")
+@route("GET", f"{_ALL}/checkpoint", "Get the signed head of the audit log", act=Act.HEAD)
 async def checkpoint(call: Call, query: HeadQuery) -> SignedHead:
     """Return the head, signed, and what shows that it goes on from an earlier size."""
     return await call.prove(lambda proofs: proofs.head(query.earlier_size))
@@ -23,6 +24,7 @@ async def checkpoint(call: Call, query: HeadQuery) -> SignedHead:
     f"{_ALL}/{{sequence}}/receipt",
     "Get the receipt of an audit entry",
     permission=Permission.READ_AUDIT,
+    act=Act.RECEIPT,
     media_type="text/plain",
 )
 async def receipt(call: Call, sequence: str) -> Reply:
@@ -36,6 +38,7 @@ async def receipt(call: Call, sequence: str) -> Reply:
     f"{_ALL}/tiles/{{level}}/{{index}}",
     "Get a tile of the audit log's tree",
     permission=Permission.READ_AUDIT,
+    act=Act.TILE,
     media_type=_BINARY,
 )
 async def tile(call: Call, level: str, index: str, query: TileQuery) -> Reply:
@@ -49,6 +52,7 @@ async def tile(call: Call, level: str, index: str, query: TileQuery) -> Reply:
     f"{_ALL}/bundles/{{index}}",
     "Get a bundle of audit entries",
     permission=Permission.READ_AUDIT,
+    act=Act.BUNDLE,
     media_type=_BINARY,
 )
 async def bundle(call: Call, index: str, query: TileQuery) -> Reply:

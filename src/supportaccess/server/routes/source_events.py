@@ -4,6 +4,7 @@ import asyncio
 from tempfile import TemporaryFile
 from typing import IO
 
+from supportaccess.domain.attempts import Act
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.bodies import check_type, chunks, late
 from supportaccess.server.import_lines import NDJSON, read_head, read_lines
@@ -17,7 +18,7 @@ from supportaccess.store.protocol import Imported, RequestStore
     "/v1/source-events",
     "Import source events",
     permission=Permission.WRITE_SOURCE_EVENTS,
-    verb="import",
+    act=Act.IMPORT,
     takes=NDJSON,
     takes_other_tokens=True,
 )

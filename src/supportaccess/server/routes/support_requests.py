@@ -1,5 +1,6 @@
 """Support requests: closed by the provider."""
 
+from supportaccess.domain.attempts import Act
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.operations import Call, route
 from supportaccess.store.wire import CloseBody, RequestList
@@ -11,7 +12,7 @@ from supportaccess.store.wire import CloseBody, RequestList
     "Close a support request",
     permission=Permission.RAISE,
     refusals=("Conflict",),
-    verb="close",
+    act=Act.CLOSE,
 )
 async def close(call: Call, support_request_id: str, key: str, body: CloseBody | None) -> RequestList:  # noqa: ARG001 - it is empty, and is checked to be
     """Close a support request, and return its access requests that ended by it."""

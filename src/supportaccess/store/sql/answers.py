@@ -35,7 +35,7 @@ class Answers(Generic[T]):
         self._kind = kind
         self._named = {
             "tenant_id": caller.tenant_id,
-            "caller": f"{caller.actor.kind}:{caller.actor.object_id or ''}",
+            "caller": caller.actor.key,
             "key": key,
         }
 

@@ -4,13 +4,13 @@ Statements are written once, with `:name` for a parameter. An engine turns that 
 transactions, and says what went wrong in the domain's errors.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from supportaccess.domain.errors import StoreUnavailable
 
-KNOWN_VERSION = 2
+KNOWN_VERSION = 3
 """The schema version of this program: the number of its last migration."""
 
 EVERY_TENANT = ("*",)
@@ -18,6 +18,9 @@ EVERY_TENANT = ("*",)
 
 Parameters = Mapping[str, object]
 Row = tuple[Any, ...]
+T = TypeVar("T")
+
+_TRIES = 3
 
 
 class Statement(NamedTuple):
@@ -37,6 +40,14 @@ class Result(NamedTuple):
 
 class Raced(StoreUnavailable):
     """Somebody else wrote at the same moment, and this transaction was taken back: it may begin anew."""
+
+
+def unless_raced(act: Callable[[], T]) -> T:
+    """Do it, and anew when somebody else wrote at the same moment: three times, and the last one may raise Raced."""
+    for _ in range(_TRIES - 1):
+        with suppress(Raced):
+            return act()
+    return act()
 
 
 class Dialect(NamedTuple):
@@ -86,6 +97,8 @@ class Engine(Protocol):
 
     lock_head: str
     """Reads `size, root, frontier` of the log of `:tenant_id`, and locks it until the transaction ends."""
+    lock_rows: str
+    """Ends a SELECT so that its rows stay as they are until the transaction ends."""
     dialect: Dialect
 
     def reading(self, tenant_ids: Sequence[str]) -> AbstractContextManager[Session]:

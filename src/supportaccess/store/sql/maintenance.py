@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from supportaccess.domain import due
 from supportaccess.domain.records import Struct
 from supportaccess.domain.times import Clock, to_microseconds
+from supportaccess.store.sql.attempts import WITH_SOMETHING_COUNTED, end_of_windows, settle
 from supportaccess.store.sql.changes import write_steps
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Statement
 from supportaccess.store.sql.log import lock_logs
@@ -46,16 +47,20 @@ class TenantCounts(Struct, frozen=True, kw_only=True):
 def sweep(engine: Engine, clock: Clock) -> int:
     """Write down what the clock ended, each dated with the limit itself, and return how many requests that were.
 
-    Statuses do not wait for it: it makes the audit log complete. Answers to old idempotency keys are forgotten.
+    Statuses do not wait for it: it makes the audit log complete. Attempts that were only counted are told by an entry
+    once their window is over, and answers to old idempotency keys are forgotten.
     """
     now = clock()
-    moments = {"now": to_microseconds(now), "before": to_microseconds(now - ANSWERS_KEPT)}
+    moments = {"now": to_microseconds(now), "before": to_microseconds(now - ANSWERS_KEPT), "over": end_of_windows(now)}
+    looks = (_WITH_SOMETHING_DUE, _WITH_OLD_ANSWERS, WITH_SOMETHING_COUNTED)
     with engine.reading(EVERY_TENANT) as session:
-        due_in, old_in = session.batch([Statement(_WITH_SOMETHING_DUE, moments), Statement(_WITH_OLD_ANSWERS, moments)])
+        due_in, old_in, counted_in = session.batch([Statement(look, moments) for look in looks])
     swept = sum(_sweep(engine, tenant_id, now) for (tenant_id,) in due_in.rows)
     for (tenant_id,) in old_in.rows:
         with engine.writing([tenant_id]) as session:
             session.run(_FORGET_ANSWERS, {"tenant_id": tenant_id, "before": moments["before"]})
+    for (tenant_id,) in counted_in.rows:
+        settle(engine, tenant_id, now)
     return swept
 
 

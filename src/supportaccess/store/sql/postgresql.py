@@ -66,6 +66,7 @@ class PostgresqlEngine:
     """A pool of connections to a database, for any number of threads. `seconds` is how long to wait for one of them."""
 
     lock_head = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id FOR UPDATE"
+    lock_rows = " FOR UPDATE"
     dialect = Dialect(join_texts="string_agg", merges=True)
 
     def __init__(self, conninfo: str, *, pool: int, seconds: float = 5) -> None:

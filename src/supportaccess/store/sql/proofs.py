@@ -1,11 +1,12 @@
 """The proofs of a tenant's log, from the database."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.attempts import reading
+from supportaccess.domain.audit import AuditEntry, Step
 from supportaccess.domain.checkpoints import read_checkpoint
 from supportaccess.domain.errors import InvalidInput, NotFound, StoreRefused
 from supportaccess.domain.merkle_proofs import consistency_proof, inclusion_proof
@@ -14,9 +15,11 @@ from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
 from supportaccess.domain.receipts import Receipt
 from supportaccess.domain.rotations import rotation_of
 from supportaccess.domain.tiles import TILE_WIDTH, Tile, encode_bundle
+from supportaccess.domain.times import Clock, system_clock
 from supportaccess.store.keys import Keys
 from supportaccess.store.proofs import SignedHead
 from supportaccess.store.signing import key_of
+from supportaccess.store.sql.attempts import reads_already
 from supportaccess.store.sql.checkpoints import sign_log, stored_note
 from supportaccess.store.sql.engine import Engine, Session
 from supportaccess.store.sql.log import read_head
@@ -35,12 +38,25 @@ _entries = msgspec.json.Decoder(AuditEntry)
 
 
 class SqlProofs:
-    """The proofs of the log of the caller's tenant. Without `keys` nothing is signed: what was signed is shown."""
+    """The proofs of the log of the caller's tenant. Without `keys` nothing is signed: what was signed is shown.
 
-    def __init__(self, engine: Engine, caller: Caller, keys: Keys | None) -> None:
+    `note` is told when others' entries are handed out, and none says yet that the caller reads them.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        caller: Caller,
+        keys: Keys | None,
+        *,
+        clock: Clock = system_clock,
+        note: Callable[[Step], object] = lambda _: None,
+    ) -> None:
         self._engine = engine
         self._caller = caller
         self._keys = keys
+        self._clock = clock
+        self._note = note
 
     def head(self, earlier: int = 0) -> SignedHead:
         """Return the signed head, what was written after the last signature included."""
@@ -74,7 +90,7 @@ class SqlProofs:
             raise StoreRefused(
                 "nothing of this log was signed", hint="supportaccess store key makes the key that signs."
             )
-        size = read_checkpoint(note)[1].size
+        size, now = read_checkpoint(note)[1].size, self._clock()
         with self._engine.snapshot([self._tenant]) as session:
             if size <= sequence < read_head(session, self._tenant)[0].size:
                 raise NotFound(
@@ -84,6 +100,9 @@ class SqlProofs:
                 raise NotFound(f"the audit log of tenant {self._tenant} has no entry {sequence}")
             (entry,) = self._raw(session, sequence, sequence + 1)
             path = inclusion_proof(sequence, size, LogNodes(session, self._tenant))
+            is_noted = self._is_own(entry) or reads_already(session, self._caller, now)
+        if not is_noted:
+            self._note(reading(self._caller, now))
         return Receipt(entry=entry, index=sequence, path=tuple(path), checkpoint=note).encode()
 
     def tile(self, tile: Tile) -> bytes | None:
@@ -98,10 +117,15 @@ class SqlProofs:
     def bundle(self, tile: Tile) -> bytes | None:
         """Return the entries under a tile, as they are kept: what is no entry any more is an empty one."""
         self._caller.require(Permission.READ_AUDIT)
+        now = self._clock()
         with self._engine.snapshot([self._tenant]) as session:
             if tile.level or not self._has(session, tile):
                 return None
-            return encode_bundle(self._raw(session, tile.begin, tile.begin + tile.width))
+            bundle = encode_bundle(self._raw(session, tile.begin, tile.begin + tile.width))
+            is_noted = reads_already(session, self._caller, now)
+        if not is_noted:
+            self._note(reading(self._caller, now))
+        return bundle
 
     @property
     def _tenant(self) -> str:
@@ -134,6 +158,13 @@ class SqlProofs:
             return False
         head, _ = read_head(session, self._tenant)
         return tile.begin + tile.width <= head.size >> (8 * tile.level)
+
+    def _is_own(self, entry: bytes) -> bool:
+        """Tell whether the entry tells of what the caller did."""
+        try:
+            return _entries.decode(entry).actor.key == self._caller.actor.key
+        except (msgspec.MsgspecError, RecursionError):
+            return False
 
     def _raw(self, session: Session, begin: int, end: int) -> list[bytes]:
         found: dict[int, object] = dict(session.all(_ENTRIES, {"tenant_id": self._tenant, "begin": begin, "end": end}))

@@ -1,14 +1,15 @@
 """The request store on SQL. What only imports and verification need is loaded by them: each list would wait for it."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 import msgspec
 
 from supportaccess.domain import due, lifecycle
-from supportaccess.domain.audit import AuditEntry, Step
-from supportaccess.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from supportaccess.domain.attempts import Act, reading, refused
+from supportaccess.domain.audit import Activity, AuditEntry, Step
+from supportaccess.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, SupportAccessError
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
@@ -30,8 +31,9 @@ from supportaccess.store.protocol import (
 )
 from supportaccess.store.sql import log
 from supportaccess.store.sql.answers import Answers
+from supportaccess.store.sql.attempts import reads_already, record
 from supportaccess.store.sql.changes import write_steps
-from supportaccess.store.sql.engine import Engine, Raced, Row, Session, Statement
+from supportaccess.store.sql.engine import Engine, Row, Session, Statement, unless_raced
 from supportaccess.store.sql.lists import Listing
 from supportaccess.store.sql.log import lock_logs
 from supportaccess.store.sql.pages import Found, read_page
@@ -68,20 +70,30 @@ _OF_SUPPORT_REQUEST = f"""
 """
 _SUPPORT_REQUEST_STATE = "SELECT state FROM support_requests WHERE tenant_id = :tenant_id AND id = :id"
 _FIRST_IDS = "SELECT first_request_id FROM source_events WHERE tenant_id = :tenant_id AND request_id = :request_id"
-_ATTEMPTS = 3
 _AGAIN = "Run the same command again."
 
 
 class SqlStore:
-    """A RequestStore on a database. `also` are the same caller's proofs for other tenants."""
+    """A RequestStore on a database. `also` are the same caller's proofs for other tenants.
+
+    What is refused, and that the log is read, is written to the log too; `note` does that in place of the store. Where
+    it raises a SupportAccessError, the act is refused, or the log read, all the same.
+    """
 
     def __init__(
-        self, engine: Engine, caller: Caller, *, also: Sequence[Caller] = (), clock: Clock = system_clock
+        self,
+        engine: Engine,
+        caller: Caller,
+        *,
+        also: Sequence[Caller] = (),
+        clock: Clock = system_clock,
+        note: Callable[[Step], object] | None = None,
     ) -> None:
         self._engine = engine
         self._caller = caller
         self._also = tuple(other for other in also if other.tenant_id != caller.tenant_id)
         self._clock = clock
+        self._note = note
 
     @property
     def tenant_id(self) -> str:
@@ -106,12 +118,12 @@ class SqlStore:
         return found.json(), found.next
 
     def _found(self, query: RequestQuery, top: int, cursor: str | None) -> Found:
-        self._caller.require(Permission.READ_REQUESTS)
+        self._require(Act.LIST, Permission.READ_REQUESTS)
         return read_page(self._engine, self.tenant_id, query, self._clock(), _checked(top), cursor)
 
     def count(self, query: RequestQuery, *, at_most: int) -> int:
         """Return how many requests there are, no further than `at_most`."""
-        self._caller.require(Permission.READ_REQUESTS)
+        self._require(Act.COUNT, Permission.READ_REQUESTS)
         statement, parameters = Listing(query, self.tenant_id, self._clock(), self._engine.dialect).count(at_most)
         with self._engine.reading([self.tenant_id]) as session:
             row = session.one(statement, parameters)
@@ -119,14 +131,14 @@ class SqlStore:
 
     def get(self, request_id: str) -> AccessRequest:
         """Return one request."""
-        self._caller.require(Permission.READ_REQUESTS)
+        self._require(Act.GET, Permission.READ_REQUESTS)
         with self._engine.reading([self.tenant_id]) as session:
             rows = session.all(GET, self._named(request_id))
         return due.as_of(self._record(rows, request_id), self._clock())
 
     def find(self, text: str, *, top: int) -> list[AccessRequest]:
         """Return the requests that a prefix of an ID or a support request ID names."""
-        self._caller.require(Permission.READ_REQUESTS)
+        self._require(Act.FIND, Permission.READ_REQUESTS)
         now = self._clock()
         parameters = {
             "tenant_id": self.tenant_id,
@@ -146,14 +158,12 @@ class SqlStore:
         """Return what happened from a place in the audit log on."""
         from supportaccess.store.sql.feed import read_events
 
-        self._caller.require(Permission.READ_REQUESTS)
+        self._require(Act.EVENTS, Permission.READ_REQUESTS)
         with self._engine.reading([self.tenant_id]) as session:
             return read_events(session, self.tenant_id, after, _checked(top), self._clock())
 
     def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
         """Create a request."""
-        self._caller.require(Permission.RAISE)
-        number = check_support_request_id(asked.support_request_id)
 
         def act(_: Session, state: list[Row]) -> list[Step]:
             step = lifecycle.raise_request(asked, self._caller, str(uuid.uuid4()), self._clock())
@@ -161,7 +171,11 @@ class SqlStore:
                 raise Conflict(f"support request {number} is closed", current_status="closed")
             return [step]
 
-        return self._change(key, ["raise", asked], Statement(_SUPPORT_REQUEST_STATE, self._named(number)), act)[0]
+        with self._trying(Act.RAISE, support_request_id=asked.support_request_id, reason=asked.reason):
+            self._caller.require(Permission.RAISE)
+            number = check_support_request_id(asked.support_request_id)
+            state = Statement(_SUPPORT_REQUEST_STATE, self._named(number))
+            return self._change(key, ["raise", asked], state, act)[0]
 
     def approve(
         self, request_id: str, *, etag: str, key: str, limit: Limit | None = None, reason: str | None = None
@@ -176,7 +190,8 @@ class SqlStore:
 
         payload = ["approve", request_id, etag, limit, reason]
         also = [other.tenant_id for other in self._also]
-        return self._decide(Permission.DECIDE, request_id, key, payload, act, also)
+        with self._trying(Act.APPROVE, access_request_id=request_id, reason=reason):
+            return self._decide(Permission.DECIDE, request_id, key, payload, act, also)
 
     def reject(self, request_id: str, *, etag: str, key: str, reason: str) -> AccessRequest:
         """Refuse the request."""
@@ -184,7 +199,9 @@ class SqlStore:
         def act(record: AccessRequest) -> list[Step]:
             return lifecycle.reject(record, self._caller, etag=etag, reason=reason, now=self._clock())
 
-        return self._decide(Permission.DECIDE, request_id, key, ["reject", request_id, etag, reason], act)
+        payload = ["reject", request_id, etag, reason]
+        with self._trying(Act.REJECT, access_request_id=request_id, reason=reason):
+            return self._decide(Permission.DECIDE, request_id, key, payload, act)
 
     def revoke(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
         """End open access."""
@@ -192,7 +209,9 @@ class SqlStore:
         def act(record: AccessRequest) -> list[Step]:
             return lifecycle.revoke(record, self._caller, etag=etag, reason=reason, now=self._clock())
 
-        return self._decide(Permission.DECIDE, request_id, key, ["revoke", request_id, etag, reason], act)
+        payload = ["revoke", request_id, etag, reason]
+        with self._trying(Act.REVOKE, access_request_id=request_id, reason=reason):
+            return self._decide(Permission.DECIDE, request_id, key, payload, act)
 
     def withdraw(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
         """Take a pending request back."""
@@ -200,10 +219,16 @@ class SqlStore:
         def act(record: AccessRequest) -> list[Step]:
             return lifecycle.withdraw(record, self._caller, etag=etag, reason=reason, now=self._clock())
 
-        return self._decide(Permission.RAISE, request_id, key, ["withdraw", request_id, etag, reason], act)
+        payload = ["withdraw", request_id, etag, reason]
+        with self._trying(Act.WITHDRAW, access_request_id=request_id, reason=reason):
+            return self._decide(Permission.RAISE, request_id, key, payload, act)
 
     def close(self, support_request_id: str, *, key: str) -> list[AccessRequest]:
         """Close a support request."""
+        with self._trying(Act.CLOSE, support_request_id=support_request_id):
+            return self._close(support_request_id, key)
+
+    def _close(self, support_request_id: str, key: str) -> list[AccessRequest]:
         self._caller.require(Permission.RAISE)
         with self._engine.reading([self.tenant_id]) as session:
             elsewhere = _resource_tenants(self._of_support_request(session, support_request_id))
@@ -221,19 +246,26 @@ class SqlStore:
 
     def audit_page(self, query: AuditQuery, *, top: int, cursor: str | None = None) -> AuditPage:
         """Return a page of audit entries."""
-        self._caller.require(Permission.READ_AUDIT)
+        self._require(Act.READ_LOG, Permission.READ_AUDIT)
+        now = self._clock()
         with self._engine.reading([self.tenant_id]) as session:
-            return log.read_log(session, self.tenant_id, query, _checked(top), cursor)
+            page = log.read_log(session, self.tenant_id, query, _checked(top), cursor)
+            # A further page belongs to a reading that is noted, unless its cursor was made up, or is of long ago.
+            is_noted = cursor is not None and reads_already(session, self._caller, now)
+        # Whoever follows the log would else see, note and see again that they see it.
+        if not is_noted and any(entry.activity is not Activity.LOG_READ for entry in page.value):
+            self._write_down(reading(self._caller, now))
+        return page
 
     def audit_count(self, query: AuditQuery) -> int:
         """Return how many audit entries there are."""
-        self._caller.require(Permission.READ_AUDIT)
+        self._require(Act.COUNT_LOG, Permission.READ_AUDIT)
         with self._engine.reading([self.tenant_id]) as session:
             return log.count_log(session, self.tenant_id, query)
 
     def history(self, request_id: str) -> list[AuditEntry]:
         """Return the audit entries of one request, under every ID that it had."""
-        self._caller.require(Permission.READ_REQUESTS)
+        self._require(Act.HISTORY, Permission.READ_REQUESTS)
         with self._engine.snapshot([self.tenant_id]) as session:
             earlier = session.all(_FIRST_IDS, {"tenant_id": self.tenant_id, "request_id": request_id})
             query = AuditQuery(access_request_ids=frozenset({request_id, *(row[0] for row in earlier)}))
@@ -248,7 +280,7 @@ class SqlStore:
 
     def log_head(self) -> LogHead:
         """Return the head of the audit log."""
-        self._caller.require(*MAY_SEE_HEAD)
+        self._require(Act.HEAD, *MAY_SEE_HEAD)
         with self._engine.reading([self.tenant_id]) as session:
             return log.read_head(session, self.tenant_id)[0]
 
@@ -256,7 +288,7 @@ class SqlStore:
         """Hold the audit log against everything it vouches for."""
         from supportaccess.store.sql.verify import verify
 
-        self._caller.require(Permission.READ_AUDIT)
+        self._require(Act.VERIFY, Permission.READ_AUDIT)
         with self._engine.snapshot([self.tenant_id]) as session:
             return verify(session, self.tenant_id)
 
@@ -266,19 +298,43 @@ class SqlStore:
         """Take a provider's events in."""
         from supportaccess.store.sql.imports import import_events
 
-        self._caller.require(Permission.WRITE_SOURCE_EVENTS)
         callers = [self._caller, *self._also]
-        return import_events(
-            self._engine, events, callers=callers, key=key, details=details, dry_run=dry_run, now=self._clock()
-        )
+        with self._trying(Act.IMPORT):
+            self._caller.require(Permission.WRITE_SOURCE_EVENTS)
+            return import_events(
+                self._engine, events, callers=callers, key=key, details=details, dry_run=dry_run, now=self._clock()
+            )
 
     def source_events(self, request_id: str) -> list[SourceEvent]:
         """Return the events that a mirror was rebuilt from."""
         from supportaccess.store.sql.imports import events_of
 
-        self._caller.require(Permission.READ_REQUESTS)
+        self._require(Act.SOURCE_EVENTS, Permission.READ_REQUESTS)
         with self._engine.reading([self.tenant_id]) as session:
             return events_of(session, self.tenant_id, request_id)
+
+    def _require(self, act: Act, permission: Permission, *others: Permission) -> None:
+        """Raise Forbidden, and write that down, unless the caller holds one of the permissions."""
+        with self._trying(act):
+            self._caller.require(permission, *others)
+
+    @contextmanager
+    def _trying(self, act: Act, **named: str | None) -> Iterator[None]:
+        """Write down what is refused, once it was taken back. `named` as for an attempt."""
+        try:
+            yield
+        except SupportAccessError as error:
+            attempt = refused(self._caller, act, error, self._clock(), **named)
+            if attempt is not None:
+                self._write_down(attempt)
+            raise
+
+    def _write_down(self, attempt: Step) -> None:
+        with suppress(SupportAccessError):
+            if self._note is not None:
+                self._note(attempt)
+            else:
+                record(self._engine, attempt)
 
     def _named(self, value: str) -> dict[str, object]:
         """Return the parameters that name one thing of this tenant."""
@@ -334,7 +390,7 @@ class SqlStore:
         self,
         key: str,
         payload: Sequence[object],
-        reading: Statement,
+        state: Statement,
         act: Callable[[Session, list[Row]], list[Step]],
         also: Sequence[str] = (),
     ) -> list[AccessRequest]:
@@ -343,24 +399,21 @@ class SqlStore:
         `act` gets what was read with the logs locked: whatever it decides on cannot change before it is written.
         """
         answers = Answers(self._caller, key, list[AccessRequest])
-        for _ in range(_ATTEMPTS - 1):
-            with suppress(Raced):
-                return self._change_once(answers, key, payload, reading, act, also)
-        return self._change_once(answers, key, payload, reading, act, also)
+        return unless_raced(lambda: self._change_once(answers, key, payload, state, act, also))
 
     def _change_once(
         self,
         answers: Answers[list[AccessRequest]],
         key: str,
         payload: Sequence[object],
-        reading: Statement,
+        state: Statement,
         act: Callable[[Session, list[Row]], list[Step]],
         also: Sequence[str],
     ) -> list[AccessRequest]:
         tenant_ids = [self.tenant_id, *also]
         with self._engine.writing(tenant_ids) as session:
             writer, (answered, read) = lock_logs(
-                self._engine, session, tenant_ids, {self.tenant_id: key}, [answers.asking(), reading]
+                self._engine, session, tenant_ids, {self.tenant_id: key}, [answers.asking(), state]
             )
             known = answers.known(answered.rows, payload)
             if known is not None:

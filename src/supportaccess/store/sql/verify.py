@@ -5,6 +5,7 @@ import msgspec
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import AccessRequest, record_hash
 from supportaccess.store.protocol import Finding, LogHead, Verdict, Verification
 from supportaccess.store.sql.engine import Row, Session
@@ -42,7 +43,8 @@ class _Verifying:
         self._tenant = {"tenant_id": tenant_id}
         self._findings: list[Finding] = []
         self._frontier = Frontier()
-        # What the last entry about each request says its record's hash is: None once it was merged into another.
+        # What the last entry of something done to each request says that its record's hash is: None once it was merged
+        # into another.
         self._latest: dict[str, tuple[int, str | None]] = {}
         self._evidence: dict[str, tuple[int, str]] = {}
         self._support_requests: dict[str, tuple[int, str]] = {}
@@ -119,7 +121,7 @@ class _Verifying:
                 self._support_requests.setdefault(entry.support_request_id, (sequence, "open"))
             elif entry.activity is Activity.SUPPORT_REQUEST_CLOSED:
                 self._support_requests[entry.support_request_id] = sequence, "closed"
-        if entry.access_request_id is not None:
+        if entry.access_request_id is not None and outcome_of(entry.activity) is Outcome.SUCCESS:
             self._latest[entry.access_request_id] = sequence, entry.record
         if entry.activity is Activity.IMPORT and entry.details is not None:
             self._evidence[str(entry.details.get("importId"))] = sequence, str(entry.details.get("evidence"))

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from supportaccess.cli.output.fields import Layout
+from supportaccess.cli.output.tried import tried
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import Actor, ActorKind
@@ -24,6 +25,9 @@ _OPERATIONS = {
     Activity.APPROVAL_APPROVED: "Add",
     Activity.APPROVAL_REMOVED: "Delete",
     Activity.IMPORT: "Other",
+    Activity.ACCESS_DENIED: "Other",
+    Activity.ATTEMPT_FAILED: "Other",
+    Activity.LOG_READ: "Other",
 }
 
 
@@ -113,7 +117,7 @@ def directory_audit(entry: AuditEntry) -> DirectoryAudit:
         id=f"{OWN_SERVICE}_{entry.tenant_id}_{entry.sequence}",
         correlation_id=entry.access_request_id,
         result="success" if outcome is Outcome.SUCCESS else "failure",
-        result_reason=entry.reason or ("" if outcome is Outcome.SUCCESS else outcome),
+        result_reason=entry.reason or "" if outcome is Outcome.SUCCESS else tried(entry),
         activity_display_name=entry.activity,
         activity_date_time=entry.time,
         operation_type=_OPERATIONS.get(entry.activity, "Update"),
@@ -164,6 +168,7 @@ def _details(entry: AuditEntry) -> Iterator[KeyValue]:
         "seen": entry.seen,
         "record": entry.record,
         "idempotencyKey": entry.idempotency_key,
+        "reason": None if outcome_of(entry.activity) is Outcome.SUCCESS else entry.reason,
         **{name: str(value) for name, value in (entry.details or {}).items()},
     }
     yield from (KeyValue(key=key, value=value) for key, value in told.items() if value is not None)

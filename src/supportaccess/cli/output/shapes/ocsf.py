@@ -10,6 +10,7 @@ import msgspec
 
 from supportaccess import __version__
 from supportaccess.cli.output.fields import Layout
+from supportaccess.cli.output.tried import tried
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import Actor, ActorKind
@@ -17,12 +18,15 @@ from supportaccess.domain.times import to_microseconds
 
 OCSF_VERSION = "1.8.0"
 CLASS_UID = 3004
-_CREATE, _UPDATE, _OTHER = 1, 3, 99
-_ACTIVITY_NAMES = {_CREATE: "Create", _UPDATE: "Update"}
+_CREATE, _READ, _UPDATE, _OTHER = 1, 2, 3, 99
+_ACTIVITY_NAMES = {_CREATE: "Create", _READ: "Read", _UPDATE: "Update"}
 _ACTIVITIES = {
     Activity.REQUEST_CREATED: _CREATE,
     Activity.APPROVAL_APPROVED: _CREATE,
     Activity.IMPORT: _OTHER,
+    Activity.ACCESS_DENIED: _OTHER,
+    Activity.ATTEMPT_FAILED: _OTHER,
+    Activity.LOG_READ: _READ,
 }
 _SEVERITIES = {Outcome.SUCCESS: (1, "Informational"), Outcome.FAILURE: (2, "Low"), Outcome.DENIED: (3, "Medium")}
 _USER, _SYSTEM = 1, 3
@@ -58,7 +62,7 @@ OCSF_EVENTS = Layout(EntityManagement, ("time", "type_name", "message", "status"
 
 
 def ocsf_event(entry: AuditEntry) -> EntityManagement:
-    """Return the entry as an event. A reason is the comment of what was done, and the detail of what was not."""
+    """Return the entry as an event. What was given as a reason is its comment, why it was refused the detail."""
     outcome = outcome_of(entry.activity)
     done = outcome is Outcome.SUCCESS
     activity = _ACTIVITIES.get(entry.activity, _UPDATE)
@@ -72,7 +76,7 @@ def ocsf_event(entry: AuditEntry) -> EntityManagement:
         category_name="Identity & Access Management",
         class_uid=CLASS_UID,
         class_name="Entity Management",
-        comment=entry.reason if done else None,
+        comment=entry.reason,
         entity=_entity(entry),
         message=entry.activity.value,
         metadata=_metadata(entry),
@@ -81,7 +85,7 @@ def ocsf_event(entry: AuditEntry) -> EntityManagement:
         status_id=1 if done else 2,
         status="Success" if done else "Failure",
         status_code=None if done else outcome.value,
-        status_detail=None if done else entry.reason,
+        status_detail=None if done else tried(entry) or None,
         time=to_microseconds(entry.time) // 1000,
         type_uid=CLASS_UID * 100 + activity,
         type_name=f"Entity Management: {name}",
