@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.cli.home import EXAMPLE, Home, now
+from tests.cli.home import EXAMPLE, Home, key, now
 from tests.support.people import FOREIGN, RESOURCE
 
+from supportaccess.domain.attempts import MOST
 from supportaccess.domain.audit import Activity, AuditEntry
+from supportaccess.domain.errors import NotFound
 from supportaccess.domain.records import AccessRequest
 
 
@@ -116,6 +118,35 @@ def test_every_format(home: Home, every: dict[str, AccessRequest]) -> None:  # n
     assert [row[0] for row in rows] == [str(entry["sequence"]) for entry in entries]
     assert home.run("audit", "log", "--all", "-o", "ids").lines == [row[0] for row in rows]
     assert len(home.run("audit", "log", "--all").lines) == len(entries)
+
+
+def test_a_log_that_takes_nothing(home: Home) -> None:
+    """A refusal stays one, and the log is shown, when neither can be written to it: that is said."""
+    home.raised("1")
+    home.alter("CREATE TRIGGER full BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'full'); END")
+    refused, shown = home.run("provider", "close", "nobodys", "-y"), home.run("audit", "log")
+
+    assert (refused.code, refused.err.count("there is no support request nobodys")) == (5, 1)
+    assert "The audit log has no entry of this (Attempt failed)" in refused.err
+    assert (shown.code, len(shown.lines)) == (0, 1)
+    assert "The audit log has no entry of this (Audit log read)" in shown.err
+
+
+def test_what_was_tried_is_told(home: Home) -> None:
+    """The table says what was tried and how it was refused, and how much was only counted; the log stays signed."""
+    with home.store() as store:
+        for _ in range(MOST[Activity.ATTEMPT_FAILED] + 2):
+            with pytest.raises(NotFound):
+                store.close("nobodys", key=key())
+    home.alter("UPDATE attempt_counts SET since = since - 3600000000")
+    assert home.run("store", "sweep").code == 0
+    screen = home.on_terminal("audit", "log", "--outcome", "failure", "-L", "2", columns=120)
+
+    assert "2 more, not logged" in screen.lines[1]
+    assert "close: NotFound" in screen.lines[2]
+    assert home.run("audit", "verify").code == 0
+    numbers = home.run("audit", "report", "-o", "json").json["numbers"]
+    assert (numbers["deniedAttempts"], numbers["failedAttempts"]) == (0, MOST[Activity.ATTEMPT_FAILED] + 2)
 
 
 def test_fail_if_any(home: Home) -> None:

@@ -77,7 +77,7 @@ def _rewrite(run: Callable[..., list[tuple[object, ...]]]) -> None:
     for sequence, entry in rows:
         assert isinstance(entry, bytes)
         data = entry.replace(b'"supportRequestId":"', b'"supportRequestId":"9')
-        assert data != entry
+        assert data != entry or b'"Audit log read"' in entry  # which names none
         frontier.append(leaf_hash(data))
         run(
             "UPDATE audit_events SET entry = ?, leaf_hash = ? WHERE tenant_id = ? AND sequence = ?",

@@ -127,8 +127,9 @@ def test_following_ends_when_the_log_is_another_one(
         process = context.__enter__()
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["sequence"] == 0
+        assert json.loads(process.stdout.readline())["activity"] == "Audit log read"
         store.raised("2")
-        assert json.loads(process.stdout.readline())["sequence"] == 1
+        assert json.loads(process.stdout.readline())["sequence"] == 2
     try:
         change(store, restore)
         with store.running(port=port):

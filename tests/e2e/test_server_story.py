@@ -37,9 +37,9 @@ def test_the_story_of_a_request(shared_store: SharedStore) -> None:
     revoked = ada.run("revoke", TICKET, "--reason", "solved", "--yes", "-o", "json", "--query", "[0].status")
     assert (revoked.code, revoked.json) == (0, "revoked"), revoked.err
     log = otto.run("audit", "log", "--oldest-first", "--columns", "activity")
-    assert log.lines == ["Request created", "Request approved", "Approval removed"]
+    assert log.lines == ["Request created", "Request approved", "Access denied", "Approval removed"]
     verified = otto.run("audit", "verify", "-o", "json")
-    assert (verified.code, verified.json["entries"]) == (0, 3)
+    assert (verified.code, verified.json["entries"]) == (0, 5)
     assert ada.run("audit", "verify").code == 4
 
 

@@ -71,7 +71,7 @@ def test_the_story_of_a_request_in_a_script(home: Home) -> None:
     approved, listed, revoked, reason, *rest = result.lines
     assert (approved, revoked, reason) == ('"approved"', '"revoked"', '"solved"')
     assert '"status":"approved"' in listed
-    assert rest == ["Request created", "Request approved", "Approval removed", "3"]
+    assert rest == ["Request created", "Request approved", "Approval removed", "4"]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_events SET entry = x'7b7d' WHERE sequence = 1"])

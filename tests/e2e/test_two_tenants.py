@@ -80,6 +80,7 @@ def test_from_the_question_to_the_end(walk: Walk) -> None:
         assert approved.code == 0, approved.err
     assert set(ada.run("list", "--active", "-t", "fabrikam", "-o", "ids").lines) == {one, other}
 
+    tell_all_that_is_tried(walk)
     before = all_that_is_seen(walk)
     revoked = ada.on_terminal("revoke", one, "-t", "fabrikam", "-r", "seen enough", answer="y\n")
     assert revoked.code == 0, revoked.text
@@ -104,6 +105,13 @@ def test_from_the_question_to_the_end(walk: Walk) -> None:
     ]
     assert [entry["activity"] for entry in histories[0]] == [entry["activity"] for entry in histories[1]]
     assert otto.run("audit", "verify").code == 0
+
+
+def tell_all_that_is_tried(walk: Walk) -> None:
+    """Have the log say that Otto reads it, and that Hal may not, as often as it does within an hour."""
+    assert walk.otto.run("audit", "log", "-t", "contoso").code == 0
+    denied = [walk.store.server.ask("/v1/audit-events", token=token_of(walk.hal)).status for _ in range(20)]
+    assert denied == [403] * 20
 
 
 def all_that_is_seen(walk: Walk) -> dict[str, object]:

@@ -24,11 +24,21 @@ UNTIL_FULL = """
         except SupportAccessError as error:
             refused = [type(error).__name__, error.message, error.hint]
             break
+    others = []
+    for act in (
+        lambda: store.close("nobodys", key="k"),
+        lambda: SqlStore(store._engine, caller(permissions=())).page(RequestQuery(), top=1),
+        lambda: len(store.audit_page(AuditQuery(), top=5).value),
+    ):
+        try:
+            others.append(act())
+        except SupportAccessError as error:
+            others.append(type(error).__name__)
     readable = sorted(record.id for record in store.page(RequestQuery(), top=1000).value) == sorted(done)
     findings = len(store.verify().findings)
     make_room(room)
     again = store.raise_request(asking(reason="x" * 900), key=f"key-{number}").id
-    print(json.dumps([done, refused, readable, findings, again]))
+    print(json.dumps([done, refused, others, readable, findings, again]))
 """
 DELETING = "    def make_room(path):\n        os.unlink(path)\n"
 RAISING_THE_LIMIT = """
@@ -62,7 +72,10 @@ def _may_mount(folder: Path) -> bool:
 def test_a_disk_that_is_full_keeps_everything_acknowledged(
     tmp_path: Path, opened: Callable[[Path], StoreWorld], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a full disk an act is refused clearly, everything acknowledged can be read, and with room it goes on."""
+    """On a full disk an act is refused clearly, everything acknowledged can be read, and with room it goes on.
+
+    What the rules refuse is refused by the same words as ever, though no log takes it, and the log can be read.
+    """
     disk, kept = tmp_path / "disk", tmp_path / "kept.db"
     disk.mkdir()
     require(_may_mount(disk), "unshare and leave to mount a tmpfs in a user namespace")
@@ -85,13 +98,15 @@ def test_a_file_that_may_not_grow_keeps_everything_acknowledged(
 
 
 def _check(told: str, kind: str, message: str, world: StoreWorld) -> None:
-    done, refused, readable, findings, again = json.loads(told)
+    done, refused, others, readable, findings, again = json.loads(told)
     assert refused is not None
     assert refused[0] == kind
     assert message in refused[1]
     assert "nothing was changed" in refused[1]
     assert "run the same command again" in refused[2]
     assert done
+    assert others[:2] == ["NotFound", "Forbidden"]
+    assert others[2] > 0
     assert readable
     assert findings == 0
     assert {record.id for record in world.records(HOME)} == {*done, again}
