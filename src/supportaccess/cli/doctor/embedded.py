@@ -8,6 +8,7 @@ from supportaccess.cli.checks import Check, Result, failed, passed, skipped, tri
 from supportaccess.cli.context import Context
 from supportaccess.cli.local_account import local_account
 from supportaccess.cli.output.ages import duration
+from supportaccess.cli.output.text import counted
 from supportaccess.settings.profiles import Profile
 from supportaccess.store.embedded import schema_version
 from supportaccess.store.protocol import AuditQuery
@@ -47,7 +48,9 @@ def _store(context: Context) -> Check:
         return failed("store", message, "Set SUPPORTACCESS_DATA_DIR to a folder that you may write.")
     version, counts = schema_version(context.engine), tenant_counts(context.engine)
     requests = sum(each.access_requests for each in counts)
-    return passed("store", f"{path}: schema {version}, {requests:,} requests of {len(counts)} tenants")
+    return passed(
+        "store", f"{path}: schema {version}, {counted(requests, 'request')} of {counted(len(counts), 'tenant')}"
+    )
 
 
 def _integrity(context: Context) -> Check:
