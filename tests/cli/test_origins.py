@@ -44,7 +44,13 @@ VARIABLES: dict[str, tuple[str, dict[str, str], str, str]] = {
     "SUPPORTACCESS_ALLOW_PLAINTEXT_CACHE": ("1", {}, "allowPlaintextCache", "yes"),
 }  # fmt: skip
 
-OF_NO_TENANT = {"SUPPORTACCESS_DATABASE", "SUPPORTACCESS_NOTIFY", "SUPPORTACCESS_NO_COLOR", "SUPPORTACCESS_DEBUG"}
+OF_NO_TENANT = {
+    "SUPPORTACCESS_DATABASE",
+    "SUPPORTACCESS_DEBUG",
+    "SUPPORTACCESS_NOTIFY",
+    "SUPPORTACCESS_NO_COLOR",
+    "SUPPORTACCESS_PUBLIC_KEY",
+}
 """Variables that stand for no value of a tenant; those of the server beside them."""
 
 
