@@ -2,7 +2,8 @@
 
 A page of 100 and a decision, asked over HTTP by several client threads, against the same SQL on the bare driver by as
 many threads of one process. `best` is what the driver can do when it is not bound to the store's ways: statements
-prepared and no settings with them on PostgreSQL, a single thread on SQLite. All take turns. Exit status 1 when a target
+prepared and no settings with them on PostgreSQL, a single thread on SQLite. `bare` is a uvicorn that does nothing but
+send as many bytes: what HTTP alone costs in one process of Python. All take turns. Exit status 1 when a target
 is missed.
 """
 
@@ -56,11 +57,12 @@ class Stand:
 
 @dataclass(frozen=True)
 class Compared:
-    """The runs of floor, best and server by turns. `processor` is the server's own processor time, in seconds."""
+    """The runs of floor, best, bare and server by turns. `processor` is the server's own processor time, in seconds."""
 
     what: str
     floor: list[Load] = field(default_factory=list)
     best: list[Load] = field(default_factory=list)
+    bare: list[Load] = field(default_factory=list)
     server: list[Load] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
 
@@ -76,12 +78,16 @@ def _measure(stand: Stand, token: str, options: argparse.Namespace) -> list[Comp
         clients = [stack.enter_context(closing(HttpConnection(server.port, token))) for _ in stand.floors]
         ask = [_asking(client) for client in clients]
         approve = [_approving(client) for client in clients]
-        _turn(pages, stand, server, ask, [stand.page] * options.pages, [None] * options.pages)
-        pages = Compared(pages.what)  # the first turn warmed both up
+        bare = stack.enter_context(rest.bare())
+        idle = [stack.enter_context(closing(HttpConnection(bare, token))) for _ in stand.floors]
+        page = _sending(idle, len(clients[0].ask(_PAGE)))
+        record = _sending(idle, len(clients[0].ask(f"GET /v1/access-requests/{stand.pending[0][1].id}")))
+        _turn(pages, stand, server, page, ask, [stand.page] * options.pages, [None] * options.pages)
+        pages = Compared(pages.what)  # the first turn warmed all up
         for start in range(0, len(stand.pending), options.decisions):
             part = slice(start, start + options.decisions)
-            _turn(pages, stand, server, ask, [stand.page] * options.pages, [None] * options.pages)
-            _turn(decisions, stand, server, approve, stand.decisions[part], stand.pending[part])
+            _turn(pages, stand, server, page, ask, [stand.page] * options.pages, [None] * options.pages)
+            _turn(decisions, stand, server, record, approve, stand.decisions[part], stand.pending[part])
     return [pages, decisions]
 
 
@@ -89,15 +95,21 @@ def _turn(
     compared: Compared,
     stand: Stand,
     server: rest.Server,
+    bare: Sequence[Callable[[object], object]],
     acts: Sequence[Callable[[Any], object]],
     recorded: Sequence[Recorded],
     items: Sequence[object],
 ) -> None:
     compared.floor.append(drive(stand.floors, recorded))
     compared.best.append(drive(stand.best, recorded))
+    compared.bare.append(drive(bare, items))
     before = processor_seconds(server.process.pid)
     compared.server.append(drive(acts, items))
     compared.processor.append(processor_seconds(server.process.pid) - before)
+
+
+def _sending(clients: Sequence[HttpConnection], size: int) -> list[Callable[[object], object]]:
+    return [lambda _, client=client: client.ask(f"GET /{size}") for client in clients]  # type: ignore[misc]
 
 
 def _asking(client: HttpConnection) -> Callable[[object], bytes]:
@@ -161,6 +173,7 @@ def _print(compared: Sequence[Compared]) -> None:
             one.what,
             f"{median(load.rate for load in one.best):,.0f}",
             f"{median(load.rate for load in one.floor):,.0f}",
+            f"{median(load.rate for load in one.bare):,.0f}",
             f"{median(load.rate for load in one.server):,.0f}",
             f"{one.ratio:.2f}",
             f"{_LEAST}{' MISSED' * (one.ratio < _LEAST)}",
@@ -175,6 +188,7 @@ def _print(compared: Sequence[Compared]) -> None:
         "what",
         "best/s",
         "floor/s",
+        "bare/s",
         "server/s",
         "ratio",
         "target",

@@ -1,6 +1,7 @@
 """The REST server as an operator runs it, on loopback: a process of its own, settings in a file, tokens checked."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -80,6 +81,19 @@ def url_of(settings: Path, process: "subprocess.Popen[bytes]") -> str:
                 return str(json.loads(line)["url"])
         time.sleep(0.005)
     raise ValueError(f"the server did not start: {log.read_text()}")
+
+
+@contextmanager
+def bare() -> Iterator[int]:
+    """Run a uvicorn that does nothing (`benchmarks.hello`) until the block ends, and yield its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        arguments = ["--fd", str(listening.fileno()), "--log-level", "critical", "--no-access-log"]
+        command = [sys.executable, "-m", "uvicorn", "benchmarks.hello:application", *arguments]
+        with subprocess.Popen(command, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL) as process:
+            try:
+                yield listening.getsockname()[1]
+            finally:
+                process.terminate()
 
 
 @contextmanager
