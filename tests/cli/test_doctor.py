@@ -144,11 +144,11 @@ def test_a_clock_that_is_behind(home: Home) -> None:
         ("SUPPORTACCESS_CONFIG_DIR", f"tenant set {HOME}"),
     ],
 )
-def test_a_file_in_the_place_of_a_folder(home: Home, variable: str, command: str) -> None:
-    """Where a folder should be and a file is, or a path is relative, a command and the doctor say which."""
+def test_a_place_that_can_be_no_folder(home: Home, variable: str, command: str) -> None:
+    """Where a file is, or a path is relative or has too long a name, a command and the doctor say which."""
     place = home.folder / "file"
     place.write_text("")
-    for value in (str(place), str(place / "below"), "relative/path"):
+    for value in (str(place), str(place / "below"), "relative/path", str(place.with_name("x" * 300))):
         result = home.run(*command.split(), env={variable: value})
         assert result.code in {1, 2}
         assert result.err.startswith("Error: ")

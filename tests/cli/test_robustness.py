@@ -155,6 +155,13 @@ def test_every_option_takes_every_value(place: Home, value: str) -> None:
         ["approve", "--dry-run", "--for", value],
         ["approve", "--dry-run", "--until", value],
         ["tenant", "show"],
+        ["audit", "verify"],
+        ["audit", "verify", "--anchor"],
+        ["audit", "verify", "--key"],
+        ["audit", "export"],
+        ["audit", "report", "--since", "7d", "--html"],
+        ["store", "backup"],
+        ["serve", "--check", "--config"],
         ["import", "--dry-run"],
         ["import", "--dry-run", str(EXAMPLE), "--tenant"],
     ):
@@ -162,6 +169,26 @@ def test_every_option_takes_every_value(place: Home, value: str) -> None:
         assert code in set(ExitCode)
         assert "Traceback" not in written
         assert "the program failed" not in written, (command, value[:40])
+
+
+@pytest.mark.parametrize("command", ["audit export", "audit report --since 7d --html", "audit verify", "store backup"])
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_a_file_of_too_long_a_name(place: Home, command: str, ending: str) -> None:
+    """It is named, with what is wrong with it."""
+    name = f"{'9' * 300}{ending}"
+    result = place.run(*command.split(), name)
+    assert (result.code, result.out) == (1, "")
+    assert name in result.err
+    assert "File name too long" in result.err
+
+
+def test_a_folder_that_cannot_be_looked_at(home: Home) -> None:
+    """What stands in the way is told, and is not called a failure of the program."""
+    place = home.folder / ("x" * 300)
+    result = home.run("logout", env={"SUPPORTACCESS_CACHE_DIR": str(place)})
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"Error: {place}")
+    assert result.err.endswith(" cannot be used: File name too long\n")
 
 
 @pytest.fixture

@@ -135,6 +135,8 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         context.streams.error("Interrupted.")
         return ExitCode.INTERRUPTED
+    except OSError as error:
+        return _failed(context, error) if error.filename is None else _unusable(context, error)
     except Exception as error:  # noqa: BLE001 - the last place where one can be caught, so that no traceback is shown
         # Ctrl-C while a class of a module is made comes as the cause of another error.
         if isinstance(error.__cause__, KeyboardInterrupt):
@@ -177,6 +179,13 @@ def _wrong_usage(context: Context, error: Any) -> int:
     if usage_context is not None:
         context.streams.advise(f"{usage_context.command_path} --help")
     return ExitCode.USAGE
+
+
+def _unusable(context: Context, error: OSError) -> int:
+    if context.debug:
+        _show_traceback(context)
+    context.streams.error(f"Error: {error.filename} cannot be used: {error.strerror}")
+    return ExitCode.FAILED
 
 
 def _failed(context: Context, error: Exception) -> int:

@@ -13,9 +13,9 @@ def write_new(path: Path, parts: Iterable[bytes]) -> None:
 
     A file that is there already is left alone, also one that comes while this one is written.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):
         raise _there(path)
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:

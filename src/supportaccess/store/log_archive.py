@@ -4,6 +4,7 @@ What is read comes from anywhere. Names are those of c2sp.org/tlog-tiles or the 
 unpacked at once than the largest file of a log has, whatever the archive says of itself.
 """
 
+import os.path
 import re
 import stat
 import struct
@@ -108,7 +109,7 @@ def export_archive(files: LogFiles, size: int, path: Path) -> int:
     """
     if size > MOST_ENTRIES:
         raise InvalidInput(f"a log of more than {MOST_ENTRIES:,} entries is exported to a folder")
-    if path.exists():
+    if os.path.lexists(path):
         raise exists_already(path)
     try:
         with new_file(path) as file, ZipFile(file, "w") as archive:

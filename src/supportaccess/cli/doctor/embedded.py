@@ -40,7 +40,12 @@ def embedded_tenant_checks(context: Context, profile: Profile | None, *, opened:
 
 def _store(context: Context) -> Check:
     path = context.paths.store
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        why = f"{path} cannot be looked at: {error.strerror or error}"
+        return failed("store", why, "Set SUPPORTACCESS_DATA_DIR to a folder that you may write.")
+    if not there:
         place = next(folder for folder in path.parents if folder.exists())
         if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
             return skipped("store", f"{path} does not exist yet; the first command that needs it makes it")
