@@ -9,6 +9,7 @@ import pytest
 from tests.contract.acts import approved, raised
 from tests.domain.test_notes import PETER, PETER_LINE, TEXT
 from tests.support.people import FOREIGN, HOME, asking, caller
+from tests.support.servers import until
 from tests.support.worlds import StoreWorld
 
 from supportaccess.domain.audit import Activity
@@ -43,6 +44,12 @@ def signed(world: StoreWorld, keys: Keys) -> StoreWorld:
 def size_of(note: bytes | None) -> int:
     assert note is not None
     return read_checkpoint(note)[1].size
+
+
+def last_size(keys: Keys) -> int:
+    last = keys.last(HOME)
+    assert last is not None
+    return last.size
 
 
 class TestSignatures:
@@ -171,6 +178,18 @@ class TestSigning:
         assert head == keys.head(HOME)
         assert head is not None
         assert head[0] == sign_log(signed.engine, keys, HOME)
+
+    def test_what_was_signed_last(self, signed: StoreWorld, keys: Keys) -> None:
+        """Whoever signs knows it at once, and another process of the same folder soon."""
+        elsewhere = Keys(keys.folder)
+        before = last_size(keys), last_size(elsewhere)
+        raised(signed.store())
+        sign_all(signed.engine, keys)
+        after = last_size(keys)
+
+        assert (before, after) == ((2, 2), 3)
+        until(lambda: last_size(elsewhere) == 3)
+        assert keys.last(FOREIGN) is None
 
     def test_a_log_that_has_not_begun(self, signed: StoreWorld, keys: Keys) -> None:
         """Of a tenant without entries nothing is signed."""
