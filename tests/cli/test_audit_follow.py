@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -121,6 +122,23 @@ def test_a_log_that_became_shorter(home: Home) -> None:
 
     assert process.returncode == 9
     assert "had 3 entries and now has 2" in told
+
+
+def test_a_log_that_is_forked_meanwhile(home: Home, tmp_path: Path) -> None:
+    """A store that does not go on from what was signed ends it with 9, and no entry of that store comes."""
+    (record,) = home.raised("1")
+    other = Home(tmp_path / "other")
+    home.copy_store(other)
+    other.raised("2", "3", "4", "5")
+    with following(home, "-o", "jsonl", "--activity", "request approved", "--activity", "request created") as process:
+        assert msgspec.json.decode(line(process))["activity"] == "Request created"
+        assert home.run("approve", record.id, "--yes").code == 0
+        assert msgspec.json.decode(line(process))["activity"] == "Request approved"
+        other.copy_store(home)
+        rest, told = process.communicate(timeout=PATIENCE)
+
+    assert (process.returncode, rest) == (9, "")
+    assert "forked" in told
 
 
 class _Away:

@@ -267,9 +267,12 @@ class Context:
 
         refuse_other_log(self.engine, self.keys, profile.tenant_id)
         proofs = [self.local_caller(tenant_id) for tenant_id in also]
-        return SqlStore(
-            self.engine, self.local_caller(profile.tenant_id), also=proofs, clock=self.clock, note=self.write_down
-        )
+        caller = self.local_caller(profile.tenant_id)
+        if self.follows:
+            from supportaccess.store.sql.followed import FollowedStore
+
+            return FollowedStore(self.engine, caller, self.keys, also=proofs, clock=self.clock, note=self.write_down)
+        return SqlStore(self.engine, caller, also=proofs, clock=self.clock, note=self.write_down)
 
     def write_down(self, attempt: "Step") -> None:
         """Write to the embedded store's log what was refused, or that it was read; say so when that cannot be done."""

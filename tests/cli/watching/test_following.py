@@ -2,6 +2,7 @@
 
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.cli.home import Home, key, now
@@ -62,6 +63,23 @@ def test_a_watch_goes_on_where_it_stopped(home: Home, number: int, code: int) ->
     assert told["id"] not in {each["id"] for each in events}
     # Killed between telling and taking note of it, the last one is told again.
     assert {each["id"] for each in events[:-1]} <= ({also["id"]} if number == signal.SIGKILL else set())
+
+
+def test_a_log_that_is_forked_meanwhile(home: Home, tmp_path: Path) -> None:
+    """A store that does not go on from what was signed ends a watch with 9, and nothing of that store is told."""
+    (record,) = home.raised("1")
+    other = Home(tmp_path / "other")
+    home.copy_store(other)
+    other.raised("2", "3", "4")
+    with watching(home) as watcher:
+        watcher.wait_for(BEGUN)
+        assert home.run("approve", record.id, "--yes").code == 0
+        assert watcher.event()["what"] == "approved"
+        other.copy_store(home)
+        code, rest, said = watcher.finish()
+
+    assert (code, rest) == (9, [])
+    assert "forked" in said
 
 
 def test_once_tells_what_is_new_and_ends(home: Home) -> None:
