@@ -13,7 +13,7 @@ from tests.support.issuer import Issuer
 from tests.support.people import HOME
 from tests.support.postgresql import OWNER, new_cluster
 from tests.support.servers import PROGRAM, SECONDS, RunningServer, environment, running_server, settings_file, until
-from tests.support.signers import OpenSsl, program, shell
+from tests.support.signers import OpenSsl, SoftHsm, program, shell
 
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Permission
@@ -172,6 +172,23 @@ def test_from_a_key_file_to_a_program_and_back(operator: Operator) -> None:
         assert operator.signed(server) == 5
 
     assert len({first, to_program.out, to_file.out}) == 3
+
+
+def test_a_key_in_an_hsm(operator: Operator, tmp_path: Path) -> None:
+    """The documented program signs with a key that never leaves an HSM, asked by PKCS #11."""
+    with running_server(operator.folder, operator.settings) as server:
+        operator.raise_one(server)
+        assert operator.signed(server) == 1
+    hsm = SoftHsm(tmp_path)
+    operator.variables = {COMMAND: str(hsm.program), **hsm.variables}
+    with running_server(operator.folder, operator.settings, operator.variables) as server:
+        rotated = operator.run("store", "key", "rotate", "--yes", "--public-key", str(hsm.public))
+        assert (rotated.code, operator.keys.is_kept_elsewhere) == (0, True), rotated.err
+        operator.raise_one(server)
+        assert operator.signed(server) == 3
+    checked = operator.run("serve", "--check")
+
+    assert (checked.code, f"by {hsm.program}" in checked.out) == (0, True), checked.err
 
 
 def test_several_processes_sign_with_one_program(operator: Operator) -> None:
