@@ -41,10 +41,10 @@ _SECONDS_GOOD = 0.05
 
 
 class _Latest(NamedTuple):
-    """The head of a file, and until when the file need not be looked at again."""
+    """The head of a file, if there is one, and until when the file need not be looked at again."""
 
-    version: tuple[int, int]
-    head: Checkpoint
+    version: tuple[int, int] | None
+    head: Checkpoint | None
     until: float
 
 
@@ -164,6 +164,7 @@ class Keys:
         known, now = self._latest.get(tenant_id), time.monotonic()
         if known is not None and now < known.until:
             return known.head
+        version = head = None
         with suppress(OSError, StoreRefused):  # whoever signs next says what is wrong
             status = self._head(tenant_id).stat()
             version = status.st_ino, status.st_mtime_ns
@@ -171,11 +172,8 @@ class Keys:
                 head = known.head
             elif (found := self.head(tenant_id)) is not None:
                 head = found[1]
-            else:
-                return None
-            self._latest[tenant_id] = _Latest(version, head, now + _SECONDS_GOOD)
-            return head
-        return None
+        self._latest[tenant_id] = _Latest(version, head, now + _SECONDS_GOOD)
+        return head
 
     def keep_head(self, tenant_id: str, note: bytes) -> None:
         """Remember a checkpoint before anybody else sees it. To be called under `locked`."""
