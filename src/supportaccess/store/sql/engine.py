@@ -53,8 +53,9 @@ def unless_raced(act: Callable[[], T]) -> T:
 class Dialect(NamedTuple):
     """What makes the statement of a list another one on each database.
 
-    `join_texts` is the aggregate function of a text and a separator that puts texts together, in the order of the rows.
-    A database `merges` that reads no more of each ordered part of a UNION ALL than the first rows of all of it need.
+    `join_texts` is an aggregate of a text and a separator that puts texts together, in the order of the rows; they come
+    as bytes, in UTF-8. A database `merges` that reads no more of each ordered part of a UNION ALL than the first rows
+    of all of it need.
     """
 
     join_texts: str

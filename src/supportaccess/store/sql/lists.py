@@ -200,7 +200,8 @@ def _page(
     by_key = f"list_key {direction}, list_time {direction}, list_id {direction}"
     rows = _merged(groups, by_key) if dialect.merges else _looked_up(groups, by_key)
     # One row for all: for each row that a thread fetches it gives Python's lock away, and has to get it back.
-    return f"SELECT {dialect.join_texts}(record, '{SEPARATOR}'), COUNT(*), MAX(list_due) FROM ({rows}) AS page"
+    records = dialect.join_texts.format("record", f"'{SEPARATOR.decode()}'")
+    return f"SELECT {records}, COUNT(*), MAX(list_due) FROM ({rows}) AS page"
 
 
 def _merged(groups: dict[int, list[str]], by_key: str) -> str:

@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 class Found(NamedTuple):
     """A page at one moment: the records as they are stored, and where the next ones start."""
 
-    text: str
+    text: bytes
     some_are_due: bool
     now: datetime
     next: str | None
@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
     def json(self) -> msgspec.Raw:
         """Return the array of the records as the clock has them."""
-        return msgspec.Raw(_encode(self.records()) if self.some_are_due else f"[{self.text}]")
+        return msgspec.Raw(_encode(self.records()) if self.some_are_due else b"[%b]" % self.text)
 
 
 def read_page(
@@ -46,7 +46,7 @@ def read_page(
     with engine.reading([tenant_id]) as session:
         row = session.one(statement, parameters)
     text, number, some_are_due = row or (None, 0, 0)
-    found = Found(text or "", bool(some_are_due), now, None)
+    found = Found(text or b"", bool(some_are_due), now, None)
     if number <= top:
         return found
     found = found._replace(text=found.text.rpartition(SEPARATOR)[0])

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 import psycopg
-from psycopg.adapt import Transformer
+from psycopg.adapt import Buffer, Loader, Transformer
 from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
@@ -67,7 +67,7 @@ class PostgresqlEngine:
 
     lock_head = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id FOR UPDATE"
     lock_rows = " FOR UPDATE"
-    dialect = Dialect(join_texts="string_agg", merges=True)
+    dialect = Dialect(join_texts="string_agg({}, {})::varchar", merges=True)
 
     def __init__(self, conninfo: str, *, pool: int, seconds: float = 5) -> None:
         self._seconds = seconds
@@ -79,6 +79,7 @@ class PostgresqlEngine:
             timeout=seconds,
             reconnect_timeout=seconds,
             check=_check,
+            configure=_configure,
             open=True,
         )
 
@@ -297,6 +298,17 @@ def _filled(statement: Statement, connection: Connection) -> str:
 def _result(cursor: psycopg.Cursor[Row]) -> Result:
     has_rows = cursor.pgresult is not None and cursor.pgresult.nfields > 0
     return Result(cursor.fetchall() if has_rows else [], cursor.rowcount)
+
+
+class _Undecoded(Loader):
+    """Loads the texts that are to come as bytes: those of the type varchar, which no column has."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def _configure(connection: Connection) -> None:
+    connection.adapters.register_loader("varchar", _Undecoded)
 
 
 def _check(connection: Connection) -> None:

@@ -25,7 +25,7 @@ ROW = ", ".join(("tenant_id", *_COLUMNS))
 """Every column, in the order of `row_of`."""
 RECORD = "id, record"
 """The columns that `record_from` reads, in order."""
-SEPARATOR = ",\n"
+SEPARATOR = b",\n"
 """Stands between the records of a page. It is in none of them: JSON has a line end in a text as an escape."""
 
 INSERT = f"INSERT INTO access_requests ({ROW}) VALUES (:tenant_id, {', '.join(f':{name}' for name in _COLUMNS)})"
@@ -102,10 +102,10 @@ def record_from(row: Row) -> AccessRequest:
         raise _not_as_left(f"access request {row[0]}", error) from error
 
 
-def records_from(text: str) -> list[AccessRequest]:
+def records_from(text: bytes) -> list[AccessRequest]:
     """Return the records of a page, which are stored with SEPARATOR between them. Raises StoreRefused as above."""
     try:
-        return _records.decode(f"[{text}]")
+        return _records.decode(b"[%b]" % text)
     except _UNREADABLE as error:
         raise _not_as_left("an access request of this page", error) from error
 

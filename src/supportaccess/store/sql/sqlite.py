@@ -24,7 +24,7 @@ class SqliteEngine:
     # A transaction holds the only write lock already.
     lock_head = "SELECT size, root, frontier FROM audit_log_heads WHERE tenant_id = :tenant_id"
     lock_rows = ""
-    dialect = Dialect(join_texts="group_concat", merges=False)
+    dialect = Dialect(join_texts="CAST(group_concat({}, {}) AS BLOB)", merges=False)
 
     def __init__(self, path: Path) -> None:
         self.path = path
