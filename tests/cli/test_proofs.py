@@ -1,6 +1,7 @@
 """Receipts, exports, checkpoints and keys, as a person uses them with the embedded store."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,18 @@ def test_a_receipt_of_one_entry(home: Home) -> None:
     raise_one(home, "2")
     undecided = home.run("audit", "receipt", "2")
     assert (undecided.code, "nothing was decided" in undecided.err) == (5, True)
+
+
+def test_a_receipt_of_an_entry_that_is_not_as_it_was(home: Home) -> None:
+    """No receipt is made of what was deleted or altered: it would not hold."""
+    assert home.run("audit", "verify").code == 0
+    home.alter("UPDATE audit_events SET entry = CAST(entry || ' ' AS BLOB) WHERE sequence = 1")
+    altered = home.run("audit", "receipt", "--entry", "1")
+    home.alter("DELETE FROM audit_events WHERE sequence = 0")
+    missing = home.run("audit", "receipt", "--entry", "0")
+
+    assert (altered.code, altered.out, "entry 1" in altered.err) == (9, "", True)
+    assert (missing.code, missing.out) == (9, "")
 
 
 def test_an_export_verifies_by_another_program_too(home: Home) -> None:
@@ -151,6 +164,25 @@ class TestKeys:
         raise_one(home, "2")
         assert home.run("audit", "verify", "--key", old).code == 0
         assert home.run("audit", "log", "--activity", "Key rotated", "-o", "json").json[0]["sequence"] == 2
+
+    def test_a_lost_one_is_not_made_anew_by_looking(self, home: Home) -> None:
+        """Where logs were signed and the folder of keys is gone, `show` makes none: only `make` does."""
+        assert home.run("audit", "verify").code == 0
+        shutil.rmtree(home.folder / "data" / "keys")
+        for command in (["store", "key", "show"], ["audit", "verify"]):
+            refused = home.run(*command)
+            assert (refused.code, "supportaccess store key make" in refused.err) == (1, True), refused
+        assert home.run("store", "key", "make").code == 0
+        assert home.run("audit", "verify").code == 0
+
+    def test_a_verification_without_the_stores_own(self, home: Home) -> None:
+        """With a key that was kept elsewhere, a log can be verified though the store's own key is gone."""
+        key = vkey(home)
+        assert home.run("audit", "verify").code == 0
+        (home.folder / "data" / "keys" / "signing.key").unlink()
+
+        assert home.run("audit", "verify").code == 1
+        assert home.run("audit", "verify", "--key", key).code == 0
 
     def test_a_rollback_that_is_none(self, home: Home) -> None:
         """Where every log goes on, there is nothing to record; a reason is needed."""

@@ -52,6 +52,25 @@ def last_size(keys: Keys) -> int:
     return last.size
 
 
+def with_key(folder: Path, data: bytes) -> bytes:
+    """Put another key file into a folder of keys, and return the one that was there."""
+    path = folder / "signing.key"
+    before = path.read_bytes()
+    path.write_bytes(data)
+    return before
+
+
+def refused_key(world: StoreWorld, keys: Keys) -> None:
+    """Hold that nothing is signed with the key that is there, whether or not something is new, and that it is named."""
+    for _ in range(2):
+        with pytest.raises(VerificationFailed, match="with another key") as refused:
+            sign_log(world.engine, keys, HOME)
+        assert refused.value.verdict == "unknownKey"
+        found = verify_signed(world.engine, keys, caller(HOME)).findings
+        assert "unknownKey" in {each.verdict for each in found}
+        raised(world.store())
+
+
 class TestSignatures:
     def test_the_published_signature(self, keys: Keys) -> None:
         """A well-known key file signs a well-known text with the well-known signature, to the byte."""
@@ -148,6 +167,54 @@ class TestKeyFile:
         assert keys.make("a.new/name")
         assert sign_all(signed.engine, keys) == 1
         assert verify_signed(signed.engine, keys, caller(HOME)).origin == f"a.new/name/{HOME}"
+
+    @pytest.mark.parametrize("name", ["the same", "of/another"])
+    def test_one_that_was_exchanged_signs_nothing(
+        self, signed: StoreWorld, keys: Keys, tmp_path: Path, name: str
+    ) -> None:
+        """Another store's key, under whatever name, does not go on with this store's logs; the right one does."""
+        other = Keys(tmp_path / "other")
+        other.make(keys.name if name == "the same" else name)
+        own = with_key(keys.folder, (other.folder / "signing.key").read_bytes())
+        refused_key(signed, keys)
+        with_key(keys.folder, own)
+
+        assert size_of(sign_log(signed.engine, keys, HOME)) == 4
+
+    def test_the_one_before_signs_nothing_after_a_rotation(self, signed: StoreWorld, keys: Keys) -> None:
+        """The old key that was put back is not taken for the new one, though both signed the rotation."""
+        old = (keys.folder / "signing.key").read_bytes()
+        rotate(signed.engine, keys, caller(HOME).actor, signed.clock)
+        new = with_key(keys.folder, old)
+        refused_key(signed, keys)
+        with_key(keys.folder, new)
+
+        assert size_of(sign_log(signed.engine, keys, HOME)) == 5
+
+    def test_a_machine_that_slept_through_two_rotations(self, signed: StoreWorld, keys: Keys, tmp_path: Path) -> None:
+        """Its last head is by the first key: with the third it goes on, with the second it is told to copy the key."""
+        asleep = Keys(tmp_path / "asleep")
+        shutil.copytree(keys.folder, asleep.folder)
+        rotate(signed.engine, keys, caller(HOME).actor, signed.clock)
+        with_key(asleep.folder, (keys.folder / "signing.key").read_bytes())
+        rotate(signed.engine, keys, caller(HOME).actor, signed.clock)
+        with pytest.raises(StoreRefused, match="has the old one"):
+            sign_log(signed.engine, asleep, HOME)
+        with_key(asleep.folder, (keys.folder / "signing.key").read_bytes())
+
+        assert size_of(sign_log(signed.engine, asleep, HOME)) == 4
+
+    def test_one_that_is_lost_is_replaced_on_demand(self, signed: StoreWorld, keys: Keys) -> None:
+        """The logs go on under the new key from where the lost one had signed; what that had signed is kept."""
+        before = (keys.folder / "heads" / HOME).read_bytes()
+        (keys.folder / "signing.key").unlink()
+        assert keys.make()
+        raised(signed.store())
+
+        assert size_of(sign_log(signed.engine, keys, HOME)) == 3
+        assert verify_signed(signed.engine, keys, caller(HOME)).findings == []
+        (kept,) = (keys.folder / "heads").glob(f"{HOME}.before-*")
+        assert kept.read_bytes() == before
 
 
 class TestSigning:

@@ -248,6 +248,20 @@ class TestHead:
         assert (findings[0].verdict, findings[0].sequence) == (Verdict.EXTRA, 0)
 
 
+@pytest.mark.parametrize("change", ["hash = zeroblob(32)", "position = 7", "level = 2", "hash = 'text'"])
+def test_a_kept_hash_of_the_tree(world: StoreWorld, path: Path, change: str) -> None:
+    """What proofs are made of is held against the entries; one that is gone is made anew from them."""
+    store = world.store()
+    for number in range(257):
+        raised(store, asking(f"{number}"))
+    assert store.verify().findings == []
+    (finding,) = found(world, path, run(f"UPDATE audit_log_nodes SET {change}"))
+    assert finding.verdict is Verdict.ALTERED
+
+    run("DELETE FROM audit_log_nodes")(world.engine.connection)
+    assert world.store().verify().findings == []
+
+
 def columns() -> list[str]:
     return ROW.split(", ")
 

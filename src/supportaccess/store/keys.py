@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from supportaccess.domain.checkpoints import Checkpoint, read_checkpoint
 from supportaccess.domain.errors import InvalidInput, StoreRefused, StoreUnavailable
 from supportaccess.domain.notes import (
@@ -30,7 +32,7 @@ from supportaccess.domain.notes import (
     parse_key,
 )
 from supportaccess.private_files import make_folder, read_bounded, refused, write_new, write_private
-from supportaccess.store.signing import KeptElsewhere, SeedSigner, Signer, key_of, try_out
+from supportaccess.store.signing import KeptElsewhere, SeedSigner, Signer, key_of, sign, try_out
 
 _KEY, _NEXT, _HEADS = "signing.key", "next.key", "heads"
 _PREFIX = "PRIVATE+KEY+"
@@ -85,8 +87,9 @@ class Keys:
     def make(self, name: str | None = None, public_key: bytes | None = None) -> bool:
         """Make the key, unless there is one, and say whether it was made.
 
-        With a public key that is the key, and it is kept elsewhere: who signs with it is tried first. Raises
-        InvalidInput, StoreRefused, SignerFailed.
+        With a public key that is the key, and it is kept elsewhere: who signs with it is tried first. Where the key of
+        logs that were signed is gone, their last heads are signed anew, so that the logs go on from there; those that
+        the lost key signed are kept aside. Raises InvalidInput, StoreRefused, SignerFailed.
         """
         if self.exists:
             return False
@@ -96,7 +99,9 @@ class Keys:
         except BadNote as error:
             raise InvalidInput(f"{chosen!r} cannot name a store: {error}") from None
         make_folder(self.folder)
-        return write_new(self.folder / _KEY, self._new(chosen, public_key))
+        new = self._new(chosen, public_key)
+        self._sign_heads_anew(*self._decoded(self.folder / _KEY, new))
+        return write_new(self.folder / _KEY, new)
 
     def signers(self) -> list[Signer]:
         """Return who signs now: the key, made on first use, and in a rotation the next one too.
@@ -217,6 +222,14 @@ class Keys:
             yield
         finally:
             lock.release()
+
+    def _sign_heads_anew(self, name: str, signer: Signer) -> None:
+        for tenant_id in self.tenants():
+            if (last := self.head(tenant_id)) is not None:
+                moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+                write_new(self._head(tenant_id).with_name(f"{tenant_id}.before-{moment}"), last[0])
+                origin = f"{name}/{tenant_id}"
+                self.keep_head(tenant_id, sign(replace(last[1], origin=origin).text, origin, [signer]).encode())
 
     def _head(self, tenant_id: str) -> Path:
         return self.folder / _HEADS / tenant_id

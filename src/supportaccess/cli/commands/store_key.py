@@ -41,7 +41,10 @@ def show(ctx: typer.Context, tenant: options.Tenant = None, config: Config = Non
 
     Keep it where nobody who runs the store can change it. The key is made if there is none yet.
     """
+    from supportaccess.store.sql.checkpoints import refuse_second_key
+
     with operated(ctx.obj, config) as store:
+        refuse_second_key(store.engine, store.keys)
         tenant_id = ctx.obj.settings.chosen(tenant).tenant_id if config is None else _tenant_id(ctx, tenant)
         for key in _keys(store, tenant_id):
             ctx.obj.streams.write(f"{key}\n")

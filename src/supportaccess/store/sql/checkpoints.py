@@ -11,11 +11,11 @@ from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.checkpoints import Checkpoint
 from supportaccess.domain.errors import StoreRefused, VerificationFailed
 from supportaccess.domain.merkle import Frontier, leaf_hash
-from supportaccess.domain.notes import BadNote
+from supportaccess.domain.notes import BadNote, VerifierKey, parse_note
 from supportaccess.domain.rotations import rotation_of
 from supportaccess.store.keys import Keys
 from supportaccess.store.protocol import LogHead
-from supportaccess.store.signing import Signer, key_of, sign
+from supportaccess.store.signing import BadSignature, key_of, sign, signers_of
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Row, Session
 from supportaccess.store.sql.log import read_head
 from supportaccess.store.sql.nodes import LogNodes
@@ -43,6 +43,8 @@ _WHAT_NOW = (
 )
 
 _entries = msgspec.json.Decoder(AuditEntry)
+_KeyName = tuple[str, bytes]
+"""How a signature names its key: the log's name, and the key's ID."""
 
 
 def sign_all(engine: Engine, keys: Keys) -> int:
@@ -57,10 +59,11 @@ def sign_all(engine: Engine, keys: Keys) -> int:
 def sign_log(engine: Engine, keys: Keys, tenant_id: str) -> bytes | None:
     """Return the signed checkpoint of a tenant's log as it stands, or None for a log that has not begun.
 
-    Raises VerificationFailed when the log does not go on from what was signed before, and StoreRefused.
+    Raises VerificationFailed when the log does not go on from what was signed before, or the key is not the one that
+    signed before and no rotation leads to it, and StoreRefused.
     """
     with keys.locked():
-        _refuse_second_key(engine, keys)
+        refuse_second_key(engine, keys)
         with engine.snapshot([tenant_id]) as session:
             head, _ = read_head(session, tenant_id)
             last = keys.head(tenant_id)
@@ -68,7 +71,7 @@ def sign_log(engine: Engine, keys: Keys, tenant_id: str) -> bytes | None:
                 return None
             signers = keys.signers()
             origin = keys.origin(tenant_id)
-            checkpoint = _checked(session, tenant_id, head, last[1] if last else None, signers, origin)
+            checkpoint = _checked(session, tenant_id, head, last, [key_of(signer, origin) for signer in signers])
             kept = session.one(_NOTE, {"tenant_id": tenant_id})
         if last is not None and last[1] == checkpoint:
             note = last[0]
@@ -122,7 +125,7 @@ def refuse_earlier(tenant_id: str, last: Checkpoint, size: object, root: object)
         raise _forked(tenant_id, last)
 
 
-def _refuse_second_key(engine: Engine, keys: Keys) -> None:
+def refuse_second_key(engine: Engine, keys: Keys) -> None:
     """Raise StoreRefused where a key would be made on first use, and another machine has signed with its own."""
     if keys.exists:
         return
@@ -142,45 +145,77 @@ def stored_note(session: Session, tenant_id: str) -> bytes | None:
 
 
 def _checked(
-    session: Session, tenant_id: str, head: LogHead, last: Checkpoint | None, signers: list[Signer], origin: str
+    session: Session, tenant_id: str, head: LogHead, last: tuple[bytes, Checkpoint] | None, ours: list[VerifierKey]
 ) -> Checkpoint:
-    """Return the head as a checkpoint to sign, once the log was found to lead to it."""
-    root = bytes.fromhex(head.root)
-    frontier = Frontier()
+    """Return the head as a checkpoint to sign with our keys, once the log was found to lead to it, and to them."""
+    root, names = bytes.fromhex(head.root), [(each.name, each.key_id) for each in ours]
+    checkpoint = Checkpoint(origin=ours[-1].name, size=head.size, root=root)
+    frontier, signer = Frontier(), None
     if last is not None:
-        refuse_earlier(tenant_id, last, head.size, root)
-        if head.size == last.size:
-            return Checkpoint(origin=origin, size=head.size, root=root)
-        frontier = LogNodes(session, tenant_id).frontier(last.size)
-        if frontier.root() != last.root:
-            raise _forked(tenant_id, last)
-    names = {"tenant_id": tenant_id, "begin": frontier.size, "end": head.size}
-    for row in session.each(_TAIL, names):
-        _append(frontier, row, tenant_id, signers, origin)
+        refuse_earlier(tenant_id, last[1], head.size, root)
+        signer = _signer_of(last[0])
+        if head.size == last[1].size:
+            if signer not in names:
+                raise _other_key(tenant_id)
+            return checkpoint
+        frontier = LogNodes(session, tenant_id).frontier(last[1].size)
+        if frontier.root() != last[1].root:
+            raise _forked(tenant_id, last[1])
+    before = signer
+    for row in session.each(_TAIL, {"tenant_id": tenant_id, "begin": frontier.size, "end": head.size}):
+        _append(frontier, row, tenant_id)
+        signer = _next_signer(row[1], signer)
     if frontier.size != head.size or frontier.root() != root:
         raise _altered(tenant_id, frontier.size)
-    return Checkpoint(origin=origin, size=head.size, root=root)
+    if signer is not None and signer not in names:
+        raise _other_key(tenant_id) if signer == before else _old_key()
+    return checkpoint
 
 
-def _append(frontier: Frontier, row: Row, tenant_id: str, signers: list[Signer], origin: str) -> None:
+def _append(frontier: Frontier, row: Row, tenant_id: str) -> None:
     sequence, data, leaf = row
     if sequence != frontier.size or not isinstance(data, bytes) or leaf_hash(data) != leaf:
         raise _altered(tenant_id, frontier.size)
     frontier.append(leaf)
-    if b'"Key rotated"' in data:
-        _refuse_old_key(data, signers, origin)
 
 
-def _refuse_old_key(data: bytes, signers: list[Signer], origin: str) -> None:
+def _signer_of(note: bytes) -> _KeyName:
+    """Return whose signature is the last on a checkpoint of ours: of two in a rotation, the new key's."""
+    last = parse_note(note).signatures[-1]
+    return last.name, last.key_id
+
+
+def _next_signer(data: bytes, signer: _KeyName | None) -> _KeyName | None:
+    """Return who signs after an entry: who did before, unless it is a rotation from that key, signed by both."""
+    if b'"Key rotated"' not in data:
+        return signer
     try:
         found = rotation_of(_entries.decode(data))
-    except (BadNote, msgspec.MsgspecError):
-        return  # a verification tells; it moves no key
-    if found is not None and found[1].new not in {key_of(signer, origin) for signer in signers}:
-        raise StoreRefused(
-            "the signing key was replaced, and this machine has the old one",
-            hint="Copy signing.key from where supportaccess store key rotate was run.",
-        )
+        if found is None:
+            return signer
+        note, rotation = found
+        if signer not in {None, (rotation.old.name, rotation.old.key_id)}:
+            return signer
+        if len(signers_of(note, [rotation.old, rotation.new])) < 2:
+            return signer
+    except (BadNote, BadSignature, msgspec.MsgspecError):
+        return signer  # a verification tells; it moves no key
+    return rotation.new.name, rotation.new.key_id
+
+
+def _old_key() -> StoreRefused:
+    return StoreRefused(
+        "the signing key was replaced, and this machine has the old one",
+        hint="Copy signing.key from where supportaccess store key rotate was run.",
+    )
+
+
+def _other_key(tenant_id: str) -> VerificationFailed:
+    return VerificationFailed(
+        f"the audit log of tenant {tenant_id} was last signed with another key than the one that is here now",
+        verdict="unknownKey",
+        hint="Put signing.key back from where you keep a copy of it; docs/audit-log.md says what to do without one.",
+    )
 
 
 def _forked(tenant_id: str, last: Checkpoint) -> VerificationFailed:

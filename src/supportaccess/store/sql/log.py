@@ -1,6 +1,6 @@
 """Writes and reads the audit log of each tenant."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -70,8 +70,7 @@ class LogWriter:
         return [*self._nodes, *(self._head(tenant_id, self._frontiers[tenant_id]) for tenant_id in sorted(self._moved))]
 
     def _keep_nodes(self, tenant_id: str, sequence: int, completed: Sequence[bytes]) -> None:
-        """Keep every eighth level of the tree: a hash for 256 entries, one for 65,536, and so on."""
-        for level, node in enumerate(completed[TILE_HEIGHT::TILE_HEIGHT], start=1):
+        for level, node in kept_nodes(completed):
             position = sequence >> (TILE_HEIGHT * level)
             row = {"tenant_id": tenant_id, "level": level, "position": position, "hash": node}
             self._nodes.append(Statement(_ADD_NODE, row))
@@ -80,6 +79,14 @@ class LogWriter:
         sql = _FIRST_HEAD if tenant_id in self._beginning else _MOVE_HEAD
         head = {"size": frontier.size, "root": frontier.root(), "frontier": frontier.to_bytes()}
         return Statement(sql, head | {"tenant_id": tenant_id}, one_row=True)
+
+
+def kept_nodes(completed: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield those nodes that an entry completed which are kept, with their level: every eighth one of the tree.
+
+    That is a hash for 256 entries, one for 65,536, and so on.
+    """
+    return enumerate(completed[TILE_HEIGHT::TILE_HEIGHT], start=1)
 
 
 def lock_logs(

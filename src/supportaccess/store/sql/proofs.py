@@ -8,8 +8,8 @@ import msgspec
 from supportaccess.domain.attempts import reading
 from supportaccess.domain.audit import AuditEntry, Step
 from supportaccess.domain.checkpoints import read_checkpoint
-from supportaccess.domain.errors import InvalidInput, NotFound, StoreRefused
-from supportaccess.domain.merkle_proofs import consistency_proof, inclusion_proof
+from supportaccess.domain.errors import InvalidInput, NotFound, StoreRefused, VerificationFailed
+from supportaccess.domain.merkle_proofs import BadProof, consistency_proof, inclusion_proof
 from supportaccess.domain.notes import BadNote
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
 from supportaccess.domain.receipts import Receipt
@@ -103,7 +103,16 @@ class SqlProofs:
             is_noted = self._is_own(entry) or reads_already(session, self._caller, now)
         if not is_noted:
             self._note(reading(self._caller, now))
-        return Receipt(entry=entry, index=sequence, path=tuple(path), checkpoint=note).encode()
+        receipt = Receipt(entry=entry, index=sequence, path=tuple(path), checkpoint=note)
+        try:
+            receipt.proven()
+        except BadProof:
+            raise VerificationFailed(
+                f"entry {sequence} of the audit log of tenant {self._tenant} is not as it was signed: no receipt of it",
+                verdict="altered" if entry else "missing",
+                hint="supportaccess audit verify",
+            ) from None
+        return receipt.encode()
 
     def tile(self, tile: Tile) -> bytes | None:
         """Return the hashes of a tile."""

@@ -7,10 +7,11 @@ from supportaccess.domain.errors import StoreRefused
 from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import AccessRequest, record_hash
+from supportaccess.domain.tiles import TILE_HEIGHT
 from supportaccess.store.protocol import Finding, LogHead, Verdict, Verification
 from supportaccess.store.sql.engine import Row, Session
 from supportaccess.store.sql.imports import evidence_of
-from supportaccess.store.sql.log import filter_columns, read_head
+from supportaccess.store.sql.log import filter_columns, kept_nodes, read_head
 from supportaccess.store.sql.rows import RECORD, ROW, record_from, row_of
 
 _ENTRIES = """
@@ -23,6 +24,7 @@ _EVENTS_OF_REQUESTS = """
     WHERE tenant_id = :tenant_id AND request_id IS NOT NULL GROUP BY request_id
 """
 _SUPPORT_REQUESTS = "SELECT id, state FROM support_requests WHERE tenant_id = :tenant_id ORDER BY id"
+_NODES = "SELECT level, position, hash FROM audit_log_nodes WHERE tenant_id = :tenant_id ORDER BY level, position"
 _IMPORTS = "SELECT import_id, COUNT(*) FROM source_events WHERE tenant_id = :tenant_id GROUP BY import_id"
 
 _entries = msgspec.json.Decoder(AuditEntry)
@@ -43,6 +45,7 @@ class _Verifying:
         self._tenant = {"tenant_id": tenant_id}
         self._findings: list[Finding] = []
         self._frontier = Frontier()
+        self._nodes: dict[tuple[int, int], bytes] = {}
         # What the last entry of something done to each request says that its record's hash is: None once it was merged
         # into another.
         self._latest: dict[str, tuple[int, str | None]] = {}
@@ -52,6 +55,7 @@ class _Verifying:
     def outcome(self) -> Verification:
         entries = self._read_log()
         head = self._check_head(entries)
+        self._check_nodes()
         records = self._read_records()
         self._read_support_requests()
         events = self._read_evidence()
@@ -74,6 +78,14 @@ class _Verifying:
         elif frontier != self._frontier.to_bytes():
             self._find(Verdict.ALTERED, "the stored right edge of the tree does not fit its entries")
         return head
+
+    def _check_nodes(self) -> None:
+        """Hold the kept hashes of the tree against its entries. One that is not there is made anew for a proof."""
+        if self._findings:
+            return  # they follow from entries that do not hold
+        for level, position, node in self._session.each(_NODES, self._tenant):
+            if self._nodes.get((level, position)) != node:
+                self._find(Verdict.ALTERED, f"the kept hash {position!r} of level {level!r} of the tree is not its own")
 
     def _find(
         self, verdict: Verdict, message: str, *, sequence: int | None = None, request_id: str | None = None
@@ -100,7 +112,8 @@ class _Verifying:
     def _check_entry(self, row: Row) -> None:
         sequence, data, stored_leaf = row[0], row[5], row[6]
         leaf = leaf_hash(data) if isinstance(data, bytes) else b""
-        self._frontier.append(leaf)
+        for level, node in kept_nodes(self._frontier.append(leaf)):
+            self._nodes[level, sequence >> (TILE_HEIGHT * level)] = node
         if leaf != stored_leaf:
             self._find(Verdict.ALTERED, f"entry {sequence} is not the one that was hashed", sequence=sequence)
         try:
