@@ -1,6 +1,7 @@
 """Who calls: the tokens of a request, and the limits that hold before and after they are read."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -65,11 +66,15 @@ def admit(services: Services, scope: HTTPScope) -> None:
     _take(services, Kind.ADDRESS, address_of(scope))
 
 
-async def identify(services: Services, scope: HTTPScope) -> Who:
-    """Return who calls. Raises NotSignedIn, BadInput, TooManyRequests, and StoreUnavailable without any keys."""
+async def identify(services: Services, scope: HTTPScope, met: Callable[[Who], object]) -> Who:
+    """Return who calls; `met` is told as soon as that is known, also of who is refused then.
+
+    Raises NotSignedIn, BadInput, TooManyRequests, and StoreUnavailable without any keys.
+    """
     token, others = _token(scope), _auxiliary_tokens(scope)
     identity = services.authenticator.recall(token) or await _verify(services, scope, token)
     caller = identity.caller
+    met(Who(identity))
     _take(services, Kind.CALLER, f"{caller.tenant_id}/{caller.actor.object_id}")
     if not others:
         return Who(identity)

@@ -14,7 +14,9 @@ from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.settings import DatabaseSettings, ListenSettings, PermissionsFrom, ServerSettings
 from supportaccess.server.settings_file import is_loopback
 from supportaccess.store.embedded import open_embedded, schema_version
+from supportaccess.store.keys import Keys
 from supportaccess.store.signing import try_out
+from supportaccess.store.sql.checkpoints import refuse_rollback
 from supportaccess.store.sql.engine import KNOWN_VERSION
 from supportaccess.store.sql.sqlite import SqliteEngine
 
@@ -136,7 +138,8 @@ def _signs(settings: DatabaseSettings) -> str:
 
 def _listens(settings: ServerSettings, now: datetime) -> str:
     listen = settings.listen
-    where = f"{'http' if listen.certificate is None else 'https'}://{listen.address}:{listen.port}"
+    address = f"[{listen.address}]" if ":" in listen.address else listen.address
+    where = f"{'http' if listen.certificate is None else 'https'}://{address}:{listen.port}"
     if listen.certificate is None:
         loopback = is_loopback(listen.address)
         return f"{where}, without TLS" + (
@@ -197,7 +200,7 @@ def _look_at_database(settings: DatabaseSettings) -> None:
     if settings.sqlite is None:
         open_engine(settings).close()
     elif settings.sqlite.exists():
-        _look_at_file(settings.sqlite)
+        _look_at_file(settings.sqlite, keys_of(settings))
     elif not os.access(_nearest(settings.sqlite.parent), os.W_OK | os.X_OK):
         raise StoreRefused(f"{settings.sqlite} is not there yet and cannot be made: no right to write in its folder")
 
@@ -227,10 +230,12 @@ def _try_signers(settings: DatabaseSettings) -> None:
             try_out(signer)
 
 
-def _look_at_file(path: Path) -> None:
+def _look_at_file(path: Path, keys: Keys | None) -> None:
     engine = SqliteEngine(path)
     try:
         version = schema_version(engine)
+        if version == KNOWN_VERSION and keys is not None:
+            refuse_rollback(engine, keys)
     finally:
         engine.close()
     if version > KNOWN_VERSION or version == 0:

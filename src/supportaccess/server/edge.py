@@ -88,8 +88,11 @@ def _misaddressed(scope: HTTPScope) -> SupportAccessError | None:
         return UriTooLong(f"the path and query are longer than {LONGEST_URI:,} bytes")
     if "//" in path or (path.endswith("/") and path != "/"):
         return nothing_at(path)
-    if len(all_of(scope, b"host")) > 1:  # RFC 9112, section 3.2; links are made of it once all is done
+    hosts = len(all_of(scope, b"host"))  # RFC 9112, section 3.2; links are made of it once all is done
+    if hosts > 1:
         return BadInput("there is more than one Host header", target="Host")
+    if not hosts and scope["http_version"] == "1.1":
+        return BadInput("there is no Host header", target="Host")
     return None
 
 

@@ -135,6 +135,7 @@ class Operation:
     summary: str
     permission: Permission | None = None
     signed_in: bool = True
+    limited: bool = True
     status: int = HTTPStatus.OK
     refusals: tuple[str, ...] = ()
     act: Act | None = None
@@ -175,12 +176,14 @@ class Operation:
 
     async def reply(self, services: Services, scope: HTTPScope, receive: Receive) -> Reply:
         """Answer a request. Raises what refuses it."""
+        if self.limited:
+            callers.admit(services, scope)
         if not self.signed_in:
             _no_query(scope)
             visit = Visit(services, scope)
             return self._reply(visit, await self.run(visit))
-        callers.admit(services, scope)
-        who = trace_of(scope).who = await callers.identify(services, scope)
+        trace = trace_of(scope)
+        who = trace.who = await callers.identify(services, scope, trace.meet)
         call = Call(services, scope, receive, who)
         try:
             return await self._reply_to(call)

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -25,8 +26,9 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from supportaccess import __version__
-from supportaccess.domain.errors import StoreUnavailable, SupportAccessError
+from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
 from supportaccess.domain.times import system_clock
+from supportaccess.private_files import make_folder, refused
 from supportaccess.server import checks, logs
 from supportaccess.server.database import open_engine
 from supportaccess.server.handshakes import TlsConfig
@@ -56,6 +58,12 @@ def serve(settings: ServerSettings) -> None:
     """
     logging.config.dictConfig(logs.configuration(settings.log_level))
     checks.refuse_unusable(settings)
+    with _alone(settings.database.sqlite):
+        _serve(settings)
+    logs.event("stopped")
+
+
+def _serve(settings: ServerSettings) -> None:
     try:
         _open_once(settings)
     except StoreUnavailable as error:
@@ -68,7 +76,34 @@ def serve(settings: ServerSettings) -> None:
             _run_alone(settings, config, listener)
         else:
             _run_workers(settings, config, listener, folder)
-    logs.event("stopped")
+
+
+@contextmanager
+def _alone(file: Path | None) -> Iterator[None]:
+    """Keep other servers from the same file: one sweeps, posts webhooks and counts what callers may do.
+
+    Raises StoreRefused where there is one already. Whoever works with the file by the command line is not kept from it.
+    """
+    if file is None:
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    make_folder(file.parent)
+    lock = FileLock(file.with_name(f"{file.name}.server"), timeout=0, mode=stat.S_IRUSR | stat.S_IWUSR)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreRefused(
+            f"another server has {file} open",
+            hint="Stop that one first. On PostgreSQL there may be as many as you like.",
+        ) from None
+    except OSError as error:
+        raise refused(file.parent, "written", error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _open_once(settings: ServerSettings) -> None:
@@ -134,7 +169,10 @@ def _allow_files(connections: int) -> None:
 def _listening(listen: ListenSettings) -> Iterator[socket.socket]:
     try:
         family = socket.getaddrinfo(listen.address, listen.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((listen.address, listen.port), family=family, backlog=_BACKLOG)
+        both = listen.address == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server(
+            (listen.address, listen.port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
+        )
     except OSError as error:
         raise SupportAccessError(
             f"cannot listen on {listen.address} port {listen.port}: {error.strerror}",

@@ -6,6 +6,7 @@ beyond twice as many just closed.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from supportaccess.server import logs
 from supportaccess.server.settings import LimitSettings
 from supportaccess.store.wire import ERROR_CODE_HEADER, REQUEST_ID_HEADER, Error, ErrorBody
 
@@ -96,6 +98,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Count a part of a body: it earns time."""
         self._body_bytes += len(body)
+        if self._is_idle() and self._body_bytes > self._limits.import_bytes:
+            self.transport.close()  # it was answered long ago, and goes on all the same
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -166,12 +170,14 @@ class LimitedProtocol(HttpToolsProtocol):
         ]
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
+        _log(status, headers)
 
 
 async def _full(scope: Message, receive: Any, send: Callable[[Message], Awaitable[None]]) -> None:  # noqa: ARG001 - ASGI's
     """Answer in place of the application when there are too many connections."""
     headers, body = _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the server has too many connections; nothing was changed")
     headers.append((b"retry-after", str(RETRY_AFTER).encode()))
+    _log(HTTPStatus.SERVICE_UNAVAILABLE, headers)
     await send({"type": "http.response.start", "status": HTTPStatus.SERVICE_UNAVAILABLE, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -182,6 +188,11 @@ _CODES = {
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "RequestHeaderFieldsTooLarge",
     HTTPStatus.SERVICE_UNAVAILABLE: "StoreUnavailable",
 }
+
+
+def _log(status: HTTPStatus, headers: list[tuple[bytes, bytes]]) -> None:
+    request_id = dict(headers)[REQUEST_ID_HEADER.encode()].decode()
+    logs.event("refusedUnread", level=logging.WARNING, requestId=request_id, status=status.value, code=_CODES[status])
 
 
 def _refusal(status: HTTPStatus, message: str) -> tuple[list[tuple[bytes, bytes]], bytes]:

@@ -29,6 +29,10 @@ class Trace:
     code: str | None = None
     reason: str | None = None
 
+    def meet(self, who: Who) -> None:
+        """Take down who called."""
+        self.who = who
+
 
 def begin(scope: HTTPScope) -> Trace:
     """Start the trace of a request."""

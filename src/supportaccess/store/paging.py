@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from supportaccess.domain.errors import StoreRefused
 from supportaccess.store.background import Pending, Workers
 
 T_co = TypeVar("T_co", covariant=True)
@@ -50,5 +51,7 @@ def _rows(fetch: Fetch[T], first: Callable[[], AnyPage[T]], most: int | None, wo
         if workers is not None and not is_last:
             following = workers.start(partial(fetch, page.next))
         yield from page.value
-        page = fetch(page.next) if following is None else following.result()
+        begun, page = page.next, fetch(page.next) if following is None else following.result()
+        if page.next == begun:
+            raise StoreRefused("a page of the list leads to itself again", hint="The list is cut off here.")
     yield from page.value

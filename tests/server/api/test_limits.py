@@ -26,6 +26,15 @@ def test_an_address(tmp_path: Path, issuer: Issuer) -> None:
         assert api.ask("GET", "/healthz").status == 200
 
 
+def test_who_asks_without_a_token(tmp_path: Path, issuer: Issuer) -> None:
+    """What takes no token counts for its address as well, but for the question whether the process lives."""
+    with running_api(tmp_path, issuer, limits=replace(NO_LIMITS, requests_per_address=5)) as api:
+        for path in ("/metrics", "/openapi.json", "/docs", "/readyz", "/metrics"):
+            assert api.ask("GET", path, token=None).status != 429
+        assert_limited(api.ask("GET", "/metrics", token=None))
+        assert api.ask("GET", "/healthz", token=None).status == 200
+
+
 def test_a_caller(tmp_path: Path, issuer: Issuer) -> None:
     """A caller who asks too often is told so; another one is not."""
     with running_api(tmp_path, issuer, limits=replace(NO_LIMITS, requests_per_caller=5)) as api:

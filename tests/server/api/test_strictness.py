@@ -419,6 +419,17 @@ def test_hosts(api: Api, host: str) -> None:
     assert status[9:12] in ({b"200"} if not host else {b"400"})
 
 
+def test_no_host(api: Api) -> None:
+    """A request of HTTP/1.1 without a Host header is refused (RFC 9112, section 3.2); one of HTTP/1.0 is not."""
+    statuses = []
+    for version in ("1.1", "1.0"):
+        with socket.create_connection(api.address, timeout=10) as connection:
+            connection.sendall(f"GET /healthz HTTP/{version}\r\nConnection: close\r\n\r\n".encode())
+            statuses.append(connection.recv(15)[9:12])
+
+    assert statuses == [b"400", b"200"]
+
+
 def test_two_hosts(api: Api) -> None:
     """A request for two hosts at once is refused before anything is done for it."""
     before = api.ask("GET", f"{REQUESTS}/count").json

@@ -7,14 +7,18 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from tests.contract.acts import raised
 from tests.support.certificates import certificate_for_loopback
 from tests.support.issuer import Issuer
-from tests.support.people import HOME
+from tests.support.people import HOME, caller
 from tests.support.servers import CLIENT_ID, PROGRAM, SECONDS, environment, settings_file
 
 from supportaccess.server import checks
 from supportaccess.server.settings_file import read_settings
-from supportaccess.store.embedded import open_embedded
+from supportaccess.store.embedded import back_up, open_embedded
+from supportaccess.store.keys import Keys
+from supportaccess.store.sql.checkpoints import sign_all
+from supportaccess.store.sql.store import SqlStore
 
 
 def check(folder: Path, settings: Path, more: dict[str, str] | None = None) -> tuple[int, str, str]:
@@ -206,6 +210,22 @@ def test_an_existing_store_is_not_changed(tmp_path: Path, issuer: Issuer) -> Non
 
     assert (code, said) == (0, "Everything is right.\n")
     assert (tmp_path / "store.db").read_bytes() == before
+
+
+def test_an_older_copy_that_was_put_back(tmp_path: Path, issuer: Issuer) -> None:
+    """The check finds what the server would refuse: logs that are shorter than what was signed of them."""
+    path = tmp_path / "store.db"
+    engine = open_embedded(path)
+    raised(SqlStore(engine, caller(HOME)))
+    back_up(engine, tmp_path / "older.db")
+    raised(SqlStore(engine, caller(HOME)))
+    sign_all(engine, Keys(tmp_path / "keys"))
+    engine.close()
+    (tmp_path / "older.db").replace(path)
+    identity = f'authority = "{issuer.authority}"\nca_file = "{issuer.ca_file}"'
+    code, _, said = check(tmp_path, settings_file(tmp_path, identity=identity))
+
+    assert (code, "went back: it has 1 entries, and 2 were signed" in said) == (9, True), said
 
 
 def test_settings_that_everybody_may_write(tmp_path: Path) -> None:

@@ -155,6 +155,19 @@ def test_a_store_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+def test_a_second_server_of_a_file_is_refused(tmp_path: Path) -> None:
+    """One server has a SQLite file, and the next one only when that has ended, killed or not."""
+    settings = settings_file(tmp_path)
+    with running_server(tmp_path, settings) as server:
+        code, said = _fail_to_start(tmp_path, settings)
+        server.process.kill()
+        server.process.wait()
+    with running_server(tmp_path, settings) as server:
+        assert server.ask("/healthz").status == 200
+
+    assert (code, f"another server has {tmp_path / 'store.db'} open" in said) == (1, True), said
+
+
 def test_a_role_table_that_is_none_is_told(tmp_path: Path) -> None:
     """What only shows when tokens are to be checked ends the start, before anything listens."""
     table = tmp_path / "roles.json"

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,23 @@ def test_a_head_that_is_too_large(server: RunningServer) -> None:
 
     assert answered.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
     assert b'"code":"RequestHeaderFieldsTooLarge"' in answered
+    told = server.wait_for("refusedUnread")
+    assert (told["status"], told["requestId"].encode() in answered) == (431, True)
+
+
+def test_a_body_that_goes_on_after_its_answer(tmp_path: Path) -> None:
+    """What is sent on after a refusal is thrown away, and beyond the largest body the connection is closed."""
+    settings = settings_file(tmp_path, limits="import_bytes = 1048576")
+    with running_server(tmp_path, settings) as server, server.connect() as connection:
+        connection.sendall(POST + b"Content-Length: 99999999999\r\n\r\n")
+        assert b" 401 " in connection.recv(65536)
+        sent = 0
+        with suppress(OSError):
+            while sent < 64 * 1024**2:
+                connection.sendall(bytes(65536))
+                sent += 65536
+
+    assert sent < 64 * 1024**2
 
 
 def test_an_answer_that_nobody_reads(tmp_path: Path) -> None:

@@ -26,6 +26,16 @@ def test_the_next_page_is_where_the_server_says(server: Server, store: HttpStore
     assert server.asked[1].path == f"{LIST}?skipToken=a%2Bb%3D&top=5&whatever=1"
 
 
+def test_a_page_that_leads_to_itself(server: Server, store: HttpStore) -> None:
+    """A list that goes round is cut off instead of being printed for ever."""
+    link = f"{server.url}{LIST}?skipToken=a"
+    server.will(*[answer(200, {"value": [], "nextLink": link})] * 2)
+    with pytest.raises(StoreRefused, match="leads to itself"):
+        list(each_row(lambda cursor: store.page(RequestQuery(), top=5, cursor=cursor), most=None, ahead=False))
+
+    assert len(server.asked) == 2
+
+
 @pytest.mark.parametrize(
     "link",
     [

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from supportaccess.domain.records import Struct
-from supportaccess.server import callers, logs
+from supportaccess.server import logs
 from supportaccess.server.errors import NotReady
 from supportaccess.server.metrics import CONTENT_TYPE
 from supportaccess.server.operations import Visit, route
@@ -25,7 +25,7 @@ class Readiness(Struct, frozen=True, kw_only=True, omit_defaults=False):
     signing: str = "ok"
 
 
-@route("GET", "/healthz", "Tell whether the process lives", signed_in=False)
+@route("GET", "/healthz", "Tell whether the process lives", signed_in=False, limited=False)
 async def healthz(visit: Visit) -> Health:  # noqa: ARG001 - there is nothing to look at
     """Answer, which is all there is to it."""
     return Health()
@@ -38,7 +38,6 @@ async def readyz(visit: Visit) -> Readiness:
     One tenant whose keys are missing is told in the log: the others are still served. So is everybody while the audit
     logs cannot be signed, which is told here.
     """
-    callers.admit(visit.services, visit.scope)
     database, keys = await asyncio.gather(visit.services.database.ready(), _problems_of_keys(visit.services))
     tenants = sorted(tenant for tenant, problem in keys.items() if problem)
     if database is not None or tenants:

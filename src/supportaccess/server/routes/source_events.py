@@ -1,10 +1,12 @@
 """A provider's events, taken in as one import."""
 
 import asyncio
+from errno import EDQUOT, ENOSPC
 from tempfile import TemporaryFile
 from typing import IO
 
 from supportaccess.domain.attempts import Act
+from supportaccess.domain.errors import StoreFull
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.bodies import check_type, chunks, late
 from supportaccess.server.import_lines import NDJSON, read_head, read_lines
@@ -50,6 +52,13 @@ async def _receive(call: Call, spool: IO[bytes]) -> None:
             spool.write(chunk)
     except TimeoutError:
         raise late(limits) from None
+    except OSError as error:
+        if error.errno not in {ENOSPC, EDQUOT}:
+            raise
+        raise StoreFull(
+            "there is no room for the import in the server's temporary folder; nothing was changed",
+            hint="Send smaller files, or let the operator make room there (TMPDIR).",
+        ) from None
 
 
 ROUTES = (take,)

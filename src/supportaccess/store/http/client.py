@@ -27,8 +27,6 @@ PATIENCE = 45.0
 _HASTY = 2.0
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
-_LONGEST_WAIT = 15.0
-"""Seconds that a server may ask for between two attempts."""
 ANSWER_SECONDS = 30.0
 KEY_HEADER = "Idempotency-Key"
 _SETTLING = (Conflict, DecidedElsewhere, InvalidInput, NotFound, ProofRequired)
@@ -112,7 +110,7 @@ class Client:
                 return attempt()
             except Failure as failure:
                 failure.in_doubt = in_doubt = in_doubt or failure.in_doubt
-                wait = min(failure.wait, _LONGEST_WAIT) or pause * random.uniform(0.5, 1)  # noqa: S311 - spreads clients
+                wait = failure.wait or pause * random.uniform(0.5, 1)  # noqa: S311 - spreads clients
                 if not failure.again or monotonic() + wait > until:
                     raise
                 if not hasty and failure.error.message != self._told:  # hundreds may wait for one thing

@@ -1,5 +1,8 @@
 """From an answer that is no success to the error that the embedded store would have raised."""
 
+from datetime import UTC, datetime
+from math import ceil
+
 import msgspec
 
 from supportaccess.domain import errors
@@ -12,6 +15,7 @@ OTHER_TENANT_NEEDED = "ResourceTenantTokenRequired"
 TRY_AGAIN = frozenset({429, 502, 503, 504})
 _LONGEST_TEXT = 2000
 _LONGEST_ID = 128
+_LONGEST_WAIT = 10**6
 
 _bodies = msgspec.json.Decoder(ErrorBody)
 
@@ -118,5 +122,13 @@ def _line(text: str) -> str:
 
 
 def _seconds(text: str) -> int:
-    """Return the whole seconds of a Retry-After; a date there is not what our server sends."""
-    return min(int(text), 10**6) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    """Return the whole seconds of a Retry-After: our server sends a number, who stands in between may send a date."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return min(int(text), _LONGEST_WAIT)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        seconds = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return 0
+    return min(max(0, ceil(seconds)), _LONGEST_WAIT)
