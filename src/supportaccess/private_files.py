@@ -11,6 +11,7 @@ from typing import BinaryIO
 from supportaccess.domain.errors import StoreRefused
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
 def make_folder(path: Path) -> None:
@@ -24,15 +25,20 @@ def make_folder(path: Path) -> None:
         raise refused(path, "created", error) from error
 
 
-def open_to_read(path: Path) -> BufferedReader:
-    """Open a file, but not through a symbolic link. Raises OSError."""
-    return os.fdopen(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb")
+def open_to_read(path: Path, *, follow: bool = False) -> BufferedReader:
+    """Open a file, but not through a symbolic link, and no pipe that somebody left there. Raises OSError.
+
+    `follow` is for a file that the user named, which may be either.
+    """
+    if follow:
+        return path.open("rb")
+    return os.fdopen(os.open(path, os.O_RDONLY | _NO_FOLLOW | _NO_WAIT), "rb")
 
 
-def read_bounded(path: Path, most: int) -> bytes | None:
-    """Return a file's bytes, or None without the file. Raises StoreRefused, also for a symbolic link."""
+def read_bounded(path: Path, most: int, *, follow: bool = False) -> bytes | None:
+    """Return a file's bytes, or None without the file. Raises StoreRefused, for a symbolic link unless `follow`."""
     try:
-        with open_to_read(path) as file:
+        with open_to_read(path, follow=follow) as file:
             data = file.read(most + 1)
     except FileNotFoundError:
         return None

@@ -44,6 +44,70 @@ def test_a_receipt_proves_a_decision_to_anybody_with_the_key(home: Home, tmp_pat
     assert not (stranger.folder / "data" / "store.db").exists()
 
 
+def test_a_receipt_says_what_it_is_of(home: Home) -> None:
+    """Another decision's receipt under the right name holds, and does not look like the right one."""
+    (home.folder / "r").write_text(home.run("audit", "receipt", "--entry", "1").out)
+    record = home.run("list", "-o", "ids", "--all", "-s", "approved").lines[0]
+    told = home.run("audit", "verify", "r", "-o", "table")
+    as_json = home.run("audit", "verify", "r", "-o", "json").json
+
+    assert "r, of entry 1 (Request approved), holds." in told.err
+    assert record in told.out
+    assert (as_json["entry"]["sequence"], as_json["entry"]["accessRequestId"]) == (1, record)
+
+
+def test_files_that_are_given_by_a_pipe_or_a_link(home: Home) -> None:
+    """A key, a checkpoint and a receipt may come from another command, or be a link."""
+    (home.folder / "r").write_text(home.run("audit", "receipt", "--entry", "1").out)
+    (home.folder / "link.tlog-proof").symlink_to(home.folder / "r")
+    shown, kept = "<(supportaccess store key show)", "<(supportaccess audit log --checkpoint)"
+
+    assert home.run("audit", "verify", "link.tlog-proof").code == 0
+    assert home.shell(f"supportaccess audit verify r --key {shown}").code == 0
+    assert home.shell(f"supportaccess audit verify --anchor {kept}").code == 0
+    assert home.shell("supportaccess audit verify /dev/stdin < r").code == 0
+    assert home.shell("cat r | supportaccess audit verify /dev/stdin").code == 0
+
+
+def test_what_is_no_proof_at_all(home: Home) -> None:
+    """A file of something else is no altered log: exit 1, and what a proof looks like."""
+    home.run("audit", "export", "e.zip")
+    (home.folder / "e.zip").rename(home.folder / "e.bin")
+    (home.folder / "empty").write_text("")
+    (home.folder / "checkpoint").write_text(home.run("audit", "log", "--checkpoint").out)
+    for path in ("/etc/passwd", "e.bin", "empty", "checkpoint"):
+        refused = home.run("audit", "verify", path)
+        assert (refused.code, "neither a receipt nor an export" in refused.err) == (1, True), refused
+    assert home.run("audit", "verify", "checkpoint", "--key", "").code == 2
+
+
+def test_a_checkpoint_takes_nothing_else(home: Home) -> None:
+    """What would be passed over is refused."""
+    for more in (["--all-tenants"], ["-o", "json"], ["--since", "1d"], ["--fail-if-any"], ["--follow"]):
+        assert home.run("audit", "log", "--checkpoint", *more).code == 2
+    assert home.run("audit", "log", "--follow", "--until", "1d").code == 2
+
+
+def test_nothing_is_forgotten_of_the_embedded_store(home: Home) -> None:
+    """There is nothing to forget: it is told what to do after a restore."""
+    refused = home.run("audit", "forget", "--yes")
+
+    assert (refused.code, "supportaccess store rollback" in refused.err) == (2, True)
+
+
+def test_a_report_of_a_log_that_went_back(home: Home) -> None:
+    """The report is made all the same, says so, and nothing is written into that log."""
+    home.alter("DELETE FROM audit_events WHERE sequence = 1")
+    home.alter("UPDATE audit_log_heads SET size = 1")
+    made = home.run("audit", "report", "--html", "r.html", "-o", "json")
+
+    assert made.code == 9
+    assert not made.json["log"]["holds"]
+    assert any(each.startswith("truncated: ") for each in made.json["log"]["troubles"])
+    assert "went back" in (home.folder / "r.html").read_text()
+    assert home.log_size() == 1
+
+
 def test_a_receipt_of_one_entry(home: Home) -> None:
     """An entry is named by its place; without a decision, and without such an entry, there is nothing to print."""
     assert "index 0\n" in home.run("audit", "receipt", "--entry", "0").out

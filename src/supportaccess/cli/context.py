@@ -259,7 +259,7 @@ class Context:
             return self.http_store(profile, witnessed=False)
         from supportaccess.store.sql.store import SqlStore
 
-        return SqlStore(self.engine, self.local_caller(profile.tenant_id), clock=self.clock)
+        return SqlStore(self.engine, self.local_caller(profile.tenant_id), clock=self.clock, note=self.write_down)
 
     def _sql_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "RequestStore":
         from supportaccess.store.sql.checkpoints import refuse_other_log

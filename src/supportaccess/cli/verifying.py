@@ -7,10 +7,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from supportaccess.cli.context import Context
+from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.checkpoints import read_checkpoint
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.domain.notes import LARGEST_NOTE, BadNote, VerifierKey, parse_key
-from supportaccess.domain.receipts import LARGEST_RECEIPT, parse_receipt
+from supportaccess.domain.receipts import HEADER, LARGEST_RECEIPT, parse_receipt
 from supportaccess.domain.records import Struct
 from supportaccess.private_files import read_bounded
 from supportaccess.settings.profiles import Profile
@@ -24,7 +25,8 @@ from supportaccess.store.verification import LogVerification, verify_log, verify
 class Outcome(Struct, frozen=True, kw_only=True):
     """The outcome of a verification: what was checked, and what is wrong, the first bad entry first.
 
-    Records and raw events are there for a store alone; origin and signer where there is a signed checkpoint.
+    Records and raw events are there for a store alone, the entry for a receipt; origin and signer where there is a
+    signed checkpoint.
     """
 
     entries: int
@@ -34,6 +36,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     origin: str | None = None
     signed_by: str | None = None
     findings: list[Finding]
+    entry: AuditEntry | None = None
     verified: Verified | None = None
 
 
@@ -41,6 +44,8 @@ def given_keys(texts: Iterable[str]) -> list[VerifierKey]:
     """Return the verifier keys that were given, each as it is or as a file's first line. Raises InvalidInput."""
     keys = []
     for text in texts:
+        if not text:
+            raise InvalidInput("--key is empty", hint="supportaccess store key show prints the log's own.")
         data = text if "+" in text else (_read(Path(text), LARGEST_NOTE).decode("utf-8", "replace").split("\n")[0])
         try:
             keys.append(parse_key(data.strip()))
@@ -73,9 +78,14 @@ def verify_files(path: Path, anchors: Sequence[bytes], keys_of: Callable[[str], 
     if is_archive(path):
         from supportaccess.store.log_archive import open_archive
 
-        with open_archive(path) as files:
+        with open_archive(Path(os.path.realpath(path))) as files:
             return _outcome(_verify_export(files, anchors, keys_of))
     data = _read(path, LARGEST_RECEIPT)
+    if not data.startswith(HEADER.encode()):
+        raise StoreRefused(
+            f"{path} is neither a receipt nor an export",
+            hint=f"A receipt begins with {HEADER}; an export is a folder, or a zip file whose name ends in .zip.",
+        )
     try:
         origin = _origin(parse_receipt(data).checkpoint)
     except BadNote:
@@ -154,6 +164,7 @@ def _outcome(checked: LogVerification) -> Outcome:
         origin=checked.origin,
         signed_by=checked.signed_by,
         findings=checked.findings,
+        entry=checked.entry,
         verified=checked.verified,
     )
 
@@ -170,7 +181,7 @@ def _origin(data: bytes | None) -> str:
 
 
 def _read(path: Path, most: int) -> bytes:
-    data = read_bounded(path, most)
+    data = read_bounded(path, most, follow=True)
     if data is None:
         raise InvalidInput(f"{path} does not exist")
     return data

@@ -10,12 +10,11 @@ import os
 import shutil
 import signal
 import socket
-import stat
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +25,8 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from supportaccess import __version__
-from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
+from supportaccess.domain.errors import StoreUnavailable, SupportAccessError
 from supportaccess.domain.times import system_clock
-from supportaccess.private_files import make_folder, refused
 from supportaccess.server import checks, logs
 from supportaccess.server.database import open_engine
 from supportaccess.server.handshakes import TlsConfig
@@ -36,6 +34,7 @@ from supportaccess.server.limits import make_table
 from supportaccess.server.metrics import FOLDER_VARIABLE
 from supportaccess.server.settings import ListenSettings, ServerSettings
 from supportaccess.server.timeouts import LimitedConfig
+from supportaccess.store.embedded import only_server
 from supportaccess.store.sql.outbox import enable_again
 
 with suppress(ImportError):  # on Windows
@@ -58,7 +57,8 @@ def serve(settings: ServerSettings) -> None:
     """
     logging.config.dictConfig(logs.configuration(settings.log_level))
     checks.refuse_unusable(settings)
-    with _alone(settings.database.sqlite):
+    file = settings.database.sqlite
+    with nullcontext() if file is None else only_server(file):
         _serve(settings)
     logs.event("stopped")
 
@@ -76,34 +76,6 @@ def _serve(settings: ServerSettings) -> None:
             _run_alone(settings, config, listener)
         else:
             _run_workers(settings, config, listener, folder)
-
-
-@contextmanager
-def _alone(file: Path | None) -> Iterator[None]:
-    """Keep other servers from the same file: one sweeps, posts webhooks and counts what callers may do.
-
-    Raises StoreRefused where there is one already. Whoever works with the file by the command line is not kept from it.
-    """
-    if file is None:
-        yield
-        return
-    from filelock import FileLock, Timeout
-
-    make_folder(file.parent)
-    lock = FileLock(file.with_name(f"{file.name}.server"), timeout=0, mode=stat.S_IRUSR | stat.S_IWUSR)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise StoreRefused(
-            f"another server has {file} open",
-            hint="Stop that one first. On PostgreSQL there may be as many as you like.",
-        ) from None
-    except OSError as error:
-        raise refused(file.parent, "written", error) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _open_once(settings: ServerSettings) -> None:

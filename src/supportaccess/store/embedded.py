@@ -155,3 +155,30 @@ def _only_one(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def only_server(path: Path) -> Iterator[None]:
+    """Keep other servers from the same file: one sweeps, posts webhooks and counts what callers may do.
+
+    Whoever works with the file by the command line is not kept from it. Raises StoreRefused where there is one already.
+    """
+    from filelock import FileLock, Timeout
+
+    from supportaccess.private_files import make_folder, refused
+
+    make_folder(path.parent)
+    lock = FileLock(path.with_name(f"{path.name}.server"), timeout=0, mode=stat.S_IRUSR | stat.S_IWUSR)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreRefused(
+            f"another server has {path} open",
+            hint="Stop that one first. On PostgreSQL there may be as many as you like.",
+        ) from None
+    except OSError as error:
+        raise refused(path.parent, "written", error) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -32,7 +32,8 @@ _entries = msgspec.json.Decoder(AuditEntry)
 class LogVerification(Struct, frozen=True, kw_only=True):
     """The outcome: whose log, what its checkpoint says, how many entries were read, and what is wrong with it.
 
-    `verified` is what a later verification may go on from; absent when something is wrong.
+    `entry` is what a receipt is of, once that is proven. `verified` is what a later verification may go on from; absent
+    when something is wrong.
     """
 
     origin: str | None
@@ -41,6 +42,7 @@ class LogVerification(Struct, frozen=True, kw_only=True):
     entries: int
     signed_by: str | None = None
     findings: list[Finding]
+    entry: AuditEntry | None = None
     verified: Verified | None = None
 
 
@@ -60,7 +62,7 @@ def verify_receipt(data: bytes, keys: Sequence[VerifierKey], anchors: Sequence[b
     except (BadNote, BadProof) as error:
         found.add(Verdict.ALTERED, f"the receipt does not hold: {error}")
         return _nothing(found)
-    found.check_entry(receipt.entry, receipt.index, checkpoint.origin)
+    entry = found.check_entry(receipt.entry, receipt.index, checkpoint.origin)
     trust = Trust(keys)
     signer = found.check_signature(note, checkpoint, trust)
     for _, anchor in found.read_anchors(anchors, checkpoint.origin):
@@ -73,6 +75,7 @@ def verify_receipt(data: bytes, keys: Sequence[VerifierKey], anchors: Sequence[b
         entries=1,
         signed_by=None if signer is None else str(signer),
         findings=found.all,
+        entry=entry,
     )
 
 

@@ -74,6 +74,10 @@ def log(
     """
     context: Context = ctx.obj
     if checkpoint:
+        if any((since, until, activity, actor, request, outcome, limit, output, columns, query)) or any(
+            (everything, follow, oldest_first, all_tenants, fail_if_any, shape is not Shape.ENTRY)
+        ):
+            raise InvalidInput("--checkpoint prints one tenant's checkpoint, as it is: leave the other options out")
         return print_checkpoint(context, tenant)
     now = context.clock()
     several = all_tenants or len(tenant or ()) > 1
@@ -90,7 +94,7 @@ def log(
         until=options.moment(until, now),
         newest_first=not oldest_first,
     )
-    if follow and (fail_if_any or oldest_first or several):
+    if follow and (fail_if_any or oldest_first or several or until is not None):
         raise InvalidInput("--follow is of one tenant and without an end, the oldest first: leave the other option out")
     if activities is not None and not activities:
         context.streams.note("No activity has that outcome.")

@@ -104,6 +104,11 @@ def forget(ctx: typer.Context, tenant: options.Tenant = None, yes: options.Yes =
 
     context: Context = ctx.obj
     profile = context.settings.chosen(tenant)
+    if not profile.is_remote:
+        raise InvalidInput(
+            f"tenant {profile.tenant_id} is in the embedded store, which is held against what it signed itself",
+            hint="A restored backup is recorded with: supportaccess store rollback --reason TEXT",
+        )
     if not agreed(context, f"Forget what was seen of the audit log of tenant {profile.tenant_id}?", yes=yes):
         return ExitCode.FAILED
     if Memory(context.paths.logs).forget(profile.store, profile.tenant_id):

@@ -18,10 +18,11 @@ from supportaccess.cli.output.fields import Layout
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.report.gathering import gather
-from supportaccess.domain.errors import InvalidInput, SupportAccessError
+from supportaccess.domain.errors import InvalidInput, SupportAccessError, VerificationFailed
 from supportaccess.domain.lint import counting
 from supportaccess.domain.report import Period, Report, ReportedRequest
 from supportaccess.settings.profiles import Profile
+from supportaccess.store.protocol import RequestStore
 
 USUAL_PERIOD = timedelta(days=30)
 REPORTED = Layout(
@@ -92,16 +93,24 @@ def report(
     age = timedelta(seconds=parse_duration(older_than))
     deciders = read_deciders(roles or (), read_role_table(role_table))
     profile = context.settings.chosen(tenant)
-    made = gather(
-        context.store_of(profile),
-        period,
-        now=now,
-        name=profile.alias,
-        deciders=deciders,
-        silenced=profile.silenced,
-        older_than=age,
-        checkpoint=lambda: _checkpoint(context, profile),
-    )
+
+    def made_of(store: RequestStore, *troubles: str) -> Report:
+        return gather(
+            store,
+            period,
+            now=now,
+            name=profile.alias,
+            deciders=deciders,
+            silenced=profile.silenced,
+            older_than=age,
+            checkpoint=lambda: _checkpoint(context, profile),
+            troubles=troubles,
+        )
+
+    try:
+        made = made_of(context.store_of(profile))
+    except VerificationFailed as error:  # a log that went back, or another one: reported as what it is
+        made = made_of(context.unchecked_store(profile), f"{error.verdict}: {error.message}")
     if html is not None:
         _write(context, html, made)
     if html is None or output is not None or query is not None or columns is not None:

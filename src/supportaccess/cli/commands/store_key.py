@@ -103,7 +103,14 @@ def rotate_key(
 
 
 @examples(("After a restore", "supportaccess store rollback --reason 'disk failed; backup of 2026-11-23' --yes"))
-def rollback(ctx: typer.Context, reason: options.Reason = None, yes: options.Yes = False, config: Config = None) -> int:
+def rollback(
+    ctx: typer.Context,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why it went back. Required.")
+    ] = None,
+    yes: options.Yes = False,
+    config: Config = None,
+) -> int:
     """Record that an older backup was restored: until then the store is refused, as its logs are not those signed.
 
     Each log that went back gets an entry that says how far it had been signed, and why. What was lost stays lost, and
@@ -137,7 +144,7 @@ def _given(public_key: Path | None) -> bytes | None:
     from supportaccess.private_files import read_bounded
     from supportaccess.store.signing import parse_public_key
 
-    data = read_bounded(public_key, _LARGEST_PUBLIC_KEY)
+    data = read_bounded(public_key, _LARGEST_PUBLIC_KEY, follow=True)
     if data is None:
         raise InvalidInput(f"{public_key} does not exist")
     try:

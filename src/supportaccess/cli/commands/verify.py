@@ -1,6 +1,6 @@
 """`supportaccess audit verify`: of a store's log, an export or a receipt."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from supportaccess.cli.output.fields import Layout
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import counted, safe
 from supportaccess.cli.verifying import Outcome, given_anchors, given_keys, verify_files, verify_store
+from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.errors import InvalidInput
 
 _MOST_TOLD = 20
@@ -74,6 +75,8 @@ def verify(
             raise InvalidInput("--tenant and --incremental are for a store, not for a file")
         outcome = verify_files(path, anchors, lambda origin: keys or known_keys(context, origin))
         what = safe(str(path))
+        if outcome.entry is not None:
+            what = f"{what}, of entry {outcome.entry.sequence} ({outcome.entry.activity}),"
     if printer.format is Format.TABLE and columns is None and query is None:
         context.streams.write(_told(outcome))
     else:
@@ -98,6 +101,14 @@ def _judged(context: Context, outcome: Outcome, what: str) -> ExitCode:
     return ExitCode.DONE
 
 
+def _entry_told(entry: AuditEntry) -> Iterator[str]:
+    """Yield what a receipt is of: whoever asked for a proof sees whether it is the one."""
+    yield f"{'Entry':<16} {entry.sequence:>12,}  {entry.activity}, {entry.time:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"{'By':<16} {safe(entry.actor.display_name or entry.actor.object_id or entry.actor.kind)}"
+    if entry.access_request_id is not None:
+        yield f"{'Access request':<16} {safe(entry.access_request_id)}"
+
+
 def _told(outcome: Outcome) -> str:
     numbers: Sequence[tuple[str, int | None]] = (
         ("Entries", outcome.entries),
@@ -105,6 +116,8 @@ def _told(outcome: Outcome) -> str:
         ("Raw events", outcome.source_events),
     )
     lines = [f"{name:<16} {number:>12,}" for name, number in numbers if number is not None]
+    if outcome.entry is not None:
+        lines += _entry_told(outcome.entry)
     lines.append(f"{'Head':<16} {outcome.head.size:>12,}  {outcome.head.root}")
     if outcome.origin is not None:
         lines.append(f"{'Log':<16} {safe(outcome.origin)}")

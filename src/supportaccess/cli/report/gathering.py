@@ -1,6 +1,6 @@
 """Gathers a period's report from a store."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from supportaccess import __version__
@@ -38,17 +38,19 @@ def gather(
     silenced: Mapping[str, str],
     older_than: timedelta,
     checkpoint: Callable[[], str | None] = lambda: None,
+    troubles: Sequence[str] = (),
 ) -> Report:
     """Return the report of a tenant's period. What of the log cannot be read is named in it, and does not stop it.
 
-    `checkpoint` is asked for when the log was read, which is an entry itself.
+    `checkpoint` is asked for when the log was read, which is an entry itself. `troubles` are what is known already to
+    be wrong with the log.
     """
     asked = RequestQuery(until=period.until)
     records = [record for record in requests(store, asked) if belongs(record, period)]
     unreadable: list[str] = []
     histories, attempts = _read_log(store, records, unreadable)
     findings, skipped, imported_at = _findings(store, records, deciders, silenced, now, older_than, unreadable)
-    log = _log(store, unreadable, checkpoint)
+    log = _log(store, unreadable, checkpoint, troubles)
     told = reported(records, histories, findings)
     gaps = gaps_of(told, period, log=log, skipped=skipped, imported_at=imported_at, made_at=now)
     return Report(
@@ -103,13 +105,15 @@ def _findings(
     return findings, skipped, evidence.imported_at
 
 
-def _log(store: RequestStore, unreadable: list[str], checkpoint: Callable[[], str | None]) -> LogState:
+def _log(
+    store: RequestStore, unreadable: list[str], checkpoint: Callable[[], str | None], known: Sequence[str]
+) -> LogState:
     verification = store.verify()
     try:
         first = next(entries(store, AuditQuery()), None)
     except StoreRefused:
         first = None
-    troubles = tuple(f"{finding.verdict}: {finding.message}" for finding in verification.findings)
+    troubles = (*known, *(f"{finding.verdict}: {finding.message}" for finding in verification.findings))
     return LogState(
         size=verification.head.size,
         root=verification.head.root,
