@@ -1,5 +1,6 @@
 """`supportaccess doctor`."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -34,6 +35,7 @@ def test_everything_is_well(home: Home) -> None:
     assert {check["result"] for check in found.values()} == {"passed"}
     assert found["store"]["message"].endswith("1 request of 1 tenant")
     names = {"settings", "file rights", "tenant", "store", "store integrity", "permission", "audit log", "clock"}
+    names |= {"program", "signing key"}
     assert names <= set(found)
     assert "\x1b[32mpassed" in home.on_terminal("doctor").coloured
     assert home.run("doctor").lines[0].split("\t")[:2] == ["program", "passed"]
@@ -126,6 +128,26 @@ def test_an_altered_log(home: Home) -> None:
     assert check["mend"] == "supportaccess audit verify"
 
 
+@pytest.mark.parametrize("trouble", ["gone", "broken", "the whole folder"])
+def test_a_signing_key_that_is_gone(home: Home, trouble: str) -> None:
+    """Without the key that signed before nothing more is signed: it fails, with what to do."""
+    home.raised("1")
+    assert home.run("approve", "1", "--yes").code == 0
+    assert checks(home, 0)["signing key"]["result"] == "passed"
+    keys = home.folder / "data" / "keys"
+    match trouble:
+        case "gone":
+            (keys / "signing.key").unlink()
+        case "broken":
+            (keys / "signing.key").write_text("x")
+        case _:
+            shutil.rmtree(keys)
+    check = checks(home, 1)["signing key"]
+    assert check["result"] == "failed"
+    assert str(keys) in check["message"]
+    assert check["mend"]
+
+
 def test_a_clock_that_is_behind(home: Home) -> None:
     """A clock behind the log's last entry fails: it would let access run on past its limit."""
     with home.store(clock=SettableClock(now() + timedelta(days=1, minutes=30))) as store:
@@ -183,7 +205,7 @@ class TestSeveralTenants:
         assert [name for name, tenant in of_tenants if tenant == HOME] == each
         assert [name for name, tenant in of_tenants if tenant == FOREIGN] == each
         shared = [name for name, tenant in of_tenants if tenant is None]
-        assert sorted(shared) == ["file rights", "program", "settings", "store", "store integrity"]
+        assert sorted(shared) == ["file rights", "program", "settings", "signing key", "store", "store integrity"]
         screen = home.on_terminal("doctor", "-t", "contoso", "-t", "fabrikam")
         assert screen.code == 0
         assert f"Tenant contoso ({HOME})" in screen.text

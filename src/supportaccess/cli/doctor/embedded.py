@@ -12,6 +12,7 @@ from supportaccess.cli.output.text import counted
 from supportaccess.settings.profiles import Profile
 from supportaccess.store.embedded import schema_version
 from supportaccess.store.protocol import AuditQuery
+from supportaccess.store.sql.checkpoints import refuse_second_key
 from supportaccess.store.sql.log import read_log
 from supportaccess.store.sql.maintenance import tenant_counts
 
@@ -20,11 +21,15 @@ _NEEDED = "needs a tenant and a store"
 
 
 def embedded_checks(context: Context) -> list[Check]:
-    """Check the file, and whether SQLite finds it sound."""
+    """Check the file, whether SQLite finds it sound, and the key that signs its logs."""
     opened = tried("store", lambda: _store(context))
     if opened.result is not Result.PASSED:
         return [opened]
-    return [opened, tried("store integrity", lambda: _integrity(context))]
+    return [
+        opened,
+        tried("store integrity", lambda: _integrity(context)),
+        tried("signing key", lambda: _signing_key(context)),
+    ]
 
 
 def embedded_tenant_checks(context: Context, profile: Profile | None, *, opened: bool) -> Iterator[Check]:
@@ -70,6 +75,15 @@ def _integrity(context: Context) -> Check:
         mend = "Keep the file as evidence and restore a backup: docs/store.md."
         return failed("store integrity", "; ".join(trouble), mend)
     return passed("store integrity", "the database file is sound")
+
+
+def _signing_key(context: Context) -> Check:
+    keys = context.keys
+    refuse_second_key(context.engine, keys)
+    if not keys.exists and not keys.tenants():
+        return passed("signing key", f"there is none in {keys.folder} yet: the first command that decides makes it")
+    keys.signers()
+    return passed("signing key", f"the key in {keys.folder} can be read")
 
 
 def _permission(profile: Profile) -> Check:
