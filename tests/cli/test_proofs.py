@@ -206,7 +206,9 @@ def test_a_log_that_was_rewritten_is_refused_by_every_command(home: Home) -> Non
         refused = home.run(*command)
         assert (refused.code, "went back: it has 1 entries, and 2 were signed" in refused.err) == (9, True)
     assert raise_one(home, "2").code == 9
-    assert home.run("store", "info").code == home.run("store", "backup", "copy.db").code == 0
+    for command in (["store", "info"], ["store", "backup", "copy.db"]):
+        looked = home.run(*command)
+        assert (looked.code, "went back: it has 1 entries, and 2 were signed" in looked.err) == (0, True)
     verdicts = {each["verdict"] for each in home.run("audit", "verify", "-o", "json").json["findings"]}
     assert "truncated" in verdicts
 

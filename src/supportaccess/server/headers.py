@@ -51,6 +51,12 @@ def is_known(scope: HTTPScope, etag: str) -> bool:
     return any(value.strip() == "*" or etag in _TAGS.findall(value) for value in values)
 
 
+def is_other(scope: HTTPScope, etag: str) -> bool:
+    """Tell whether If-Match says that the client wants another version than this (RFC 9110, section 13.1.1)."""
+    values = [part.strip() for value in all_of(scope, b"if-match") for part in value.split(",")]
+    return bool(values) and not {"*", etag} & set(values)
+
+
 def idempotency_key(scope: HTTPScope) -> str:
     """Return the key under which the act is done once. Raises BadInput without one; the store checks its form."""
     value = one_of(scope, IDEMPOTENCY_KEY)

@@ -70,10 +70,14 @@ def codes_of(operation: Operation) -> Sequence[str]:
     codes = [*_ALWAYS, *operation.refusals]
     if operation.signed_in:
         codes += _SIGNED_IN
+    if operation.limited:
+        codes.append("TooManyRequests")
     if operation.method == "POST":
         codes += [*_WITH_BODY, "IdempotencyKeyReused"]
     if "etag" in operation.hints:
         codes += ["Stale", "PreconditionRequired"]
+    if operation.method == "GET" and operation.answer is AccessRequest:
+        codes.append("Stale")
     if operation.path_names:
         codes.append("NotFound")
     return [code for code in STATUSES if code in codes]

@@ -24,14 +24,14 @@ from litestar.types import HTTPScope, Receive
 
 from supportaccess.domain.attempts import CHANGES, Act, refused
 from supportaccess.domain.audit import Step
-from supportaccess.domain.errors import Forbidden, NotFound
+from supportaccess.domain.errors import Forbidden, NotFound, Stale
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Permission
 from supportaccess.domain.records import AccessRequest
 from supportaccess.server import attempts, callers
 from supportaccess.server.bodies import read_body
 from supportaccess.server.callers import Who
 from supportaccess.server.errors import BadInput, code_of
-from supportaccess.server.headers import expected_tag, idempotency_key, is_known, one_of
+from supportaccess.server.headers import expected_tag, idempotency_key, is_known, is_other, one_of
 from supportaccess.server.queries import Query, read_pairs, read_query, shown
 from supportaccess.server.replies import JSON, Headers, Reply
 from supportaccess.server.services import Services
@@ -257,6 +257,8 @@ class Operation:
             return answer
         headers = []
         if isinstance(answer, AccessRequest):
+            if self.method == "GET" and is_other(visit.scope, answer.etag):
+                raise Stale("the record is no longer the one that If-Match names", hint="Get it without If-Match.")
             if self.method == "GET" and is_known(visit.scope, answer.etag):
                 return Reply(status=HTTPStatus.NOT_MODIFIED, headers=[("etag", answer.etag)])
             headers.append(("etag", answer.etag))

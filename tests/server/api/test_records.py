@@ -146,6 +146,19 @@ class TestVersions:
 
         assert api.ask("GET", f"{REQUESTS}/{record['id']}", headers={"If-None-Match": tags}).json == record
 
+    @pytest.mark.parametrize(
+        ("tags", "status"), [("{etag}", 200), ("*", 200), ('"x", {etag}', 200), ('"x"', 412), ("W/{etag}", 412)]
+    )
+    def test_another_version_than_is_wanted(self, api: Api, tags: str, status: int) -> None:
+        """With If-Match a record is sent only while it is that version, by its strong tag."""
+        record = raised(api)
+        headers = {"If-Match": tags.format(etag=record["etag"])}
+
+        answer = api.ask("GET", f"{REQUESTS}/{record['id']}", headers=headers)
+
+        assert answer.status == status
+        assert status == 200 or answer.error["code"] == "Stale"
+
     def test_what_was_shown_is_what_is_decided(self, api: Api) -> None:
         """A decision on a record that changed meanwhile is refused, with the status that it has now."""
         shown = raised(api)

@@ -11,6 +11,7 @@ from supportaccess.cli.group import examples
 from supportaccess.cli.output.fields import Layout
 from supportaccess.cli.output.formats import Format
 from supportaccess.cli.output.text import counted, safe
+from supportaccess.domain.errors import VerificationFailed
 from supportaccess.domain.records import Struct
 from supportaccess.store.embedded import back_up, schema_version
 from supportaccess.store.sql.maintenance import sweep, tenant_counts
@@ -66,6 +67,7 @@ def info(
             path=path, bytes=size, schema_version=version, access_requests=0, audit_entries=0, source_events=0
         )
         printer.print_all(rows or [nothing])
+    _say_what_went_back(context)
     _say_what_is_elsewhere(context)
 
 
@@ -75,6 +77,7 @@ def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FIL
     context: Context = ctx.obj
     back_up(context.engine, file)
     context.streams.note(f"Copied {context.engine.path} to {file}.")
+    _say_what_went_back(context)
     _say_what_is_elsewhere(context)
 
 
@@ -89,6 +92,16 @@ def sweep_store(ctx: typer.Context) -> None:
     swept = sweep(context.engine, context.clock)
     context.streams.note(f"{counted(swept, 'request')} had reached a limit or a deadline.")
     _say_what_is_elsewhere(context)
+
+
+def _say_what_went_back(context: Context) -> None:
+    """Warn of a log that is not what was signed of it: such a store may be looked at and copied, as evidence."""
+    from supportaccess.store.sql.checkpoints import refuse_rollback
+
+    try:
+        refuse_rollback(context.engine, context.keys)
+    except VerificationFailed as error:
+        context.streams.warn(f"{error.message}. {error.hint}")
 
 
 def _say_what_is_elsewhere(context: Context) -> None:
