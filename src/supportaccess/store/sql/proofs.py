@@ -101,8 +101,6 @@ class SqlProofs:
             (entry,) = self._raw(session, sequence, sequence + 1)
             path = inclusion_proof(sequence, size, LogNodes(session, self._tenant))
             is_noted = self._is_own(entry) or reads_already(session, self._caller, now)
-        if not is_noted:
-            self._note(reading(self._caller, now))
         receipt = Receipt(entry=entry, index=sequence, path=tuple(path), checkpoint=note)
         try:
             receipt.proven()
@@ -112,6 +110,8 @@ class SqlProofs:
                 verdict="altered" if entry else "missing",
                 hint="supportaccess audit verify",
             ) from None
+        if not is_noted:
+            self._note(reading(self._caller, now))
         return receipt.encode()
 
     def tile(self, tile: Tile) -> bytes | None:

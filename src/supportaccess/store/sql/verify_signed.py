@@ -35,12 +35,10 @@ def verify_signed(
     proofs = SqlProofs(engine, caller, keys)
     try:
         head = proofs.head()
-    except VerificationFailed as error:
-        refusal = error
-        proofs = SqlProofs(engine, caller, None)
-        head = proofs.head()
-    except StoreRefused:
-        if not given:  # without the store's own key there is nothing to verify with
+    except (VerificationFailed, StoreRefused) as error:
+        if isinstance(error, VerificationFailed):
+            refusal = error
+        elif not given:  # without the store's own key there is nothing to verify with
             raise
         proofs = SqlProofs(engine, caller, None)
         head = proofs.head()
