@@ -3,7 +3,6 @@
 import os
 import sqlite3
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -13,8 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from tests.cli.in_process import run_in_pipe, run_on_terminal
 from tests.cli.terminal import CTRL_C, PATIENCE, Screen, Terminal
 from tests.support.people import HOME, SettableClock, asking, caller
+from tests.support.program import installed_program
 
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest
@@ -24,7 +25,6 @@ from supportaccess.settings.profiles import Profile, Settings
 from supportaccess.store.embedded import open_embedded
 from supportaccess.store.sql.store import SqlStore
 
-PROGRAM = str(Path(sys.executable).parent / "supportaccess")
 TICKET = "2603010050001234"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "entra-audit-log.json"
 
@@ -78,9 +78,17 @@ class Home:
         }
 
     def run(self, *arguments: str | bytes, stdin: str | bytes = b"", env: Mapping[str, str] | None = None) -> Result:
-        """Run the program in a pipe."""
+        """Run the program in a pipe, within this process."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        code, out, err = run_in_pipe(arguments, {**self.environment, **(env or {})}, self.folder, given)
+        return Result(code, out.decode(), err.decode())
+
+    def process(
+        self, *arguments: str | bytes, stdin: str | bytes = b"", env: Mapping[str, str] | None = None
+    ) -> Result:
+        """Run the program in a pipe, as a process of its own."""
         done = subprocess.run(
-            [PROGRAM, *arguments],
+            [installed_program(), *arguments],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             env={**self.environment, **(env or {})},
@@ -93,7 +101,7 @@ class Home:
     def shell(self, script: str, env: Mapping[str, str] | None = None) -> Result:
         """Run a line of bash, in which the program is known by its name."""
         environment = {**self.environment, **(env or {})}
-        environment["PATH"] = f"{Path(PROGRAM).parent}{os.pathsep}{environment['PATH']}"
+        environment["PATH"] = f"{Path(installed_program()).parent}{os.pathsep}{environment['PATH']}"
         done = subprocess.run(
             ["bash", "-c", script],
             stdin=subprocess.DEVNULL,
@@ -115,7 +123,11 @@ class Home:
     ) -> Terminal:
         """Start the program on a terminal."""
         return Terminal(
-            [PROGRAM, *arguments], {**self.environment, **(env or {})}, columns=columns, rows=rows, output=output
+            [installed_program(), *arguments],
+            {**self.environment, **(env or {})},
+            columns=columns,
+            rows=rows,
+            output=output,
         )
 
     def on_terminal(
@@ -126,7 +138,24 @@ class Home:
         env: Mapping[str, str] | None = None,
         output: Path | None = None,
     ) -> Screen:
-        """Run the program on a terminal to its end, and give an answer to its question."""
+        """Run the program on a terminal to its end, and give an answer to its question.
+
+        It runs within this process, but for Ctrl-C as the answer and with variables that are the interpreter's.
+        """
+        environment = {**self.environment, **(env or {})}
+        if answer == CTRL_C or any(name.startswith("PYTHON") for name in environment):
+            return self.process_on_terminal(*arguments, answer=answer, columns=columns, env=env, output=output)
+        return run_on_terminal(arguments, environment, self.folder, columns=columns, answer=answer, output=output)
+
+    def process_on_terminal(
+        self,
+        *arguments: str,
+        answer: str | None = None,
+        columns: int = 80,
+        env: Mapping[str, str] | None = None,
+        output: Path | None = None,
+    ) -> Screen:
+        """Do the same as a process of its own."""
         with self.terminal(*arguments, columns=columns, env=env, output=output) as terminal:
             if answer is not None:
                 terminal.wait_for("[y/N] ")
@@ -239,6 +268,13 @@ class Home:
             for statement in statements:
                 assert database.execute(statement).rowcount, statement
             database.commit()
+
+
+class ProcessHome(Home):
+    """A home in which every command is a process of its own."""
+
+    run = Home.process
+    on_terminal = Home.process_on_terminal
 
 
 def now() -> datetime:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 from datetime import timedelta
 
 import msgspec
@@ -71,7 +72,7 @@ def test_activities_have_the_names_of_graph(home: Home) -> None:
 )
 def test_filters(home: Home, every: dict[str, AccessRequest], filters: str, expected: set[str]) -> None:  # noqa: ARG001
     """Each filter narrows the log, and together they narrow it further."""
-    result = home.shell(f"supportaccess audit log -q --all --columns activity {filters}")
+    result = home.run("audit", "log", "-q", "--all", "--columns", "activity", *shlex.split(filters))
     assert result.code == 0
     assert set(result.lines) == expected
 

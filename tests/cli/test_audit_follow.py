@@ -9,9 +9,10 @@ from typing import cast
 
 import msgspec
 import pytest
-from tests.cli.home import PROGRAM, Home, key
+from tests.cli.home import Home, key
 from tests.cli.terminal import PATIENCE
 from tests.support.people import HOME, asking
+from tests.support.program import installed_program
 
 from supportaccess.cli.following import Following
 from supportaccess.cli.output.streams import Streams
@@ -19,12 +20,14 @@ from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.errors import StoreUnavailable
 from supportaccess.store.protocol import AuditPage, AuditQuery, LogHead, RequestStore
 
+pytestmark = pytest.mark.process
+
 
 @contextmanager
 def following(home: Home, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
     """Run the command in a pipe; leave nothing running."""
     process = subprocess.Popen(
-        [PROGRAM, "audit", "log", "--follow", *arguments],
+        [installed_program(), "audit", "log", "--follow", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -166,6 +166,7 @@ def test_an_existing_file_is_left_alone(busy: Home) -> None:
     assert not list(busy.folder.glob(".*"))
 
 
+@pytest.mark.process
 def test_a_full_disk(busy: Home) -> None:
     """Where there is no room it says so and leaves no half file."""
     small = busy.folder / "small"
@@ -376,6 +377,7 @@ def test_all_of_time_is_a_period(home: Home) -> None:
     assert home.run("audit", "report", "--since", "0001-01-02T00:00:00Z", "--html", "-").code == 0
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessibility(busy: Home, scheme: str, tmp_path: Path) -> None:
     """In a real browser the page breaks none of axe's rules, light and dark, and its own policy nothing of it."""
@@ -383,6 +385,7 @@ def test_accessibility(busy: Home, scheme: str, tmp_path: Path) -> None:
     assert problems(busy.folder / "report.html", tmp_path, scheme=scheme) == []
 
 
+@pytest.mark.browser
 def test_what_looks_for_problems_finds_some(tmp_path: Path) -> None:
     """A page that is not accessible, and one whose policy forbids what it has, are found out."""
     page = tmp_path / "bad.html"

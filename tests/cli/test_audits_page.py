@@ -40,6 +40,7 @@ def test_there_are_ten() -> None:
     assert all(line.startswith("supportaccess ") and "\n" not in line for _, *lines in AUDITS for line in lines)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("number", "bash"), [(number, bash) for number, bash, _ in AUDITS])
 def test_in_bash(audited: Home, number: str, bash: str) -> None:
     """Each line runs in bash as it stands on the page, and finds what is there to be found."""

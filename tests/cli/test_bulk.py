@@ -43,6 +43,7 @@ def test_ids_from_standard_input(home: Home) -> None:
     assert statuses(home, ids) == ["rejected"] * 3 + ["pending"]
 
 
+@pytest.mark.process
 def test_a_list_is_piped_into_a_decision(home: Home) -> None:
     """What `list` prints in a pipe is what `-` reads."""
     ids = [each.id for each in home.approved("1", "2", "3")]
@@ -75,6 +76,7 @@ def test_standard_input_cannot_also_answer(home: Home) -> None:
     assert (screen.code, "--yes" in screen.text) == (2, True)
 
 
+@pytest.mark.process
 def test_a_table_and_one_question(home: Home) -> None:
     """On a terminal a table shows all of them, one question is asked, and each has its result."""
     ids = [each.id for each in home.raised("1", "2", "3")]
@@ -152,6 +154,7 @@ def test_a_dry_run_of_many(home: Home) -> None:
     assert home.log_size() == size
 
 
+@pytest.mark.process
 def test_a_reader_who_leaves_does_not_stop_the_decisions(home: Home) -> None:
     """With the reader of standard output gone from the start, all are decided and the exit code is 0."""
     ids = [each.id for each in home.raised(*map(str, range(30)))]
@@ -161,6 +164,7 @@ def test_a_reader_who_leaves_does_not_stop_the_decisions(home: Home) -> None:
     assert statuses(home, ids) == ["approved"] * 30
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", ">&- 2>&- </dev/null"])
 def test_closed_streams_do_not_stop_the_decisions(home: Home, closed: str) -> None:
     """With standard output, or both outputs, closed from the start, all are decided and the exit code is 0."""
@@ -170,6 +174,7 @@ def test_closed_streams_do_not_stop_the_decisions(home: Home, closed: str) -> No
     assert statuses(home, ids) == ["approved"] * 3
 
 
+@pytest.mark.process
 def test_a_full_disk_below_the_output_does_not_stop_the_decisions(home: Home) -> None:
     """When the output cannot be written, that is said, exit 1, and all are decided all the same."""
     ids = [each.id for each in home.raised("1", "2", "3")]
@@ -179,6 +184,7 @@ def test_a_full_disk_below_the_output_does_not_stop_the_decisions(home: Home) ->
     assert statuses(home, ids) == ["approved"] * 3
 
 
+@pytest.mark.process
 def test_ctrl_c_during_the_loop(home: Home) -> None:
     """Ctrl-C lets the decision under way finish, says what was done and what was not, and exits with 130."""
     ids = [each.id for each in home.raised(*map(str, range(200)))]
@@ -201,6 +207,7 @@ def test_ctrl_c_during_the_loop(home: Home) -> None:
         assert store.verify().findings == []
 
 
+@pytest.mark.process
 def test_after_ctrl_c_the_same_command_does_the_rest(home: Home) -> None:
     """An interrupted bulk decision is completed by running it again."""
     ids = [each.id for each in home.raised(*map(str, range(100)))]
@@ -212,6 +219,7 @@ def test_after_ctrl_c_the_same_command_does_the_rest(home: Home) -> None:
     assert set(statuses(home, ids)) == {"rejected"}
 
 
+@pytest.mark.process
 def test_ctrl_c_at_the_question_of_many(home: Home) -> None:
     """Ctrl-C at the one question changes none of them."""
     ids = [each.id for each in home.raised("1", "2")]
@@ -220,6 +228,7 @@ def test_ctrl_c_at_the_question_of_many(home: Home) -> None:
     assert statuses(home, ids) == ["pending", "pending"]
 
 
+@pytest.mark.process
 def test_one_that_changed_meanwhile_fails_alone(home: Home) -> None:
     """Of many that were shown, the one that changed before the answer is a conflict; the others are decided."""
     ids = [each.id for each in home.raised("1", "2", "3")]

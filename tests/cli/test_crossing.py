@@ -90,6 +90,7 @@ def store(tmp_path: Path, identity_provider: IdentityProvider) -> Iterator[Store
         yield store
 
 
+@pytest.mark.process
 def test_a_sign_in_that_has_ended(store: Store, tmp_path: Path) -> None:
     """A sign-in to the resource tenant that was revoked is told before the question; a new one opens the way."""
     user: User = store.user(tmp_path / "home")

@@ -72,6 +72,7 @@ def test_anything_else_changes_nothing(home: Home, decision: Decision, answer: s
     assert home.log_size() == entries
 
 
+@pytest.mark.process
 @each_decision
 def test_ctrl_c_at_the_question(home: Home, decision: Decision) -> None:
     """Ctrl-C at the question changes nothing and exits with 130."""
@@ -147,6 +148,7 @@ def test_a_decision_that_stands_can_be_repeated(home: Home, decision: Decision) 
     assert home.log_size() == entries
 
 
+@pytest.mark.process
 @each_decision
 def test_what_was_shown_is_what_is_decided(home: Home, decision: Decision) -> None:
     """When the record changes between the question and the answer, the answer is a conflict: exit 6."""
@@ -165,6 +167,7 @@ def test_what_was_shown_is_what_is_decided(home: Home, decision: Decision) -> No
     assert home.get(record.id) == changed
 
 
+@pytest.mark.process
 def test_a_record_that_changed_back_is_not_the_one_that_was_shown(home: Home) -> None:
     """The same status is not enough: a record with other content is a conflict too."""
     (record,) = home.raised()
@@ -353,6 +356,7 @@ def test_a_mirror_needs_no_yes_to_be_refused(new_home: Home) -> None:
     assert new_home.run("approve", pending).code == 11
 
 
+@pytest.mark.process
 def test_the_result_is_told_from_now(home: Home) -> None:
     """However long the question stood, what ended just now did not end in the future."""
     (record,) = home.approved()

@@ -25,6 +25,7 @@ def discovery(user: User) -> dict[str, object]:
     return told
 
 
+@pytest.mark.process
 def test_what_the_server_is_set_to_say(tmp_path: Path, identity_provider: IdentityProvider) -> None:
     """Its default tenant is whom a login without a name is for; its seconds are for how long its word is kept.
 

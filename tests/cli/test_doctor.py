@@ -58,7 +58,7 @@ def test_others_can_read_the_files(home: Home) -> None:
     assert check["result"] == "failed"
     assert str(home.database) in check["message"]
     assert check["mend"] == f"chmod 600 {home.database}"
-    assert home.shell(f"chmod 600 {home.database}").code == 0
+    home.database.chmod(0o600)
     checks(home, 0)
 
 

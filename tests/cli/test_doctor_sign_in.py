@@ -15,6 +15,8 @@ from tests.support.sign_in import User, store
 
 __all__ = ["certificate", "identity_provider", "remote", "server", "store", "user"]
 
+pytestmark = pytest.mark.process
+
 NOBODY = {"SUPPORTACCESS_ACCESS_TOKEN": ""}
 ENDS = 4_000_000_000  # 2096-10-02 09:06 where the tests are
 

@@ -11,6 +11,8 @@ from tests.support.kept import sign_in
 from tests.support.people import HOME, RESOURCE
 from tests.support.secret_service import SecretService
 
+pytestmark = pytest.mark.process  # the interpreter finds the secret service by PYTHONPATH
+
 DOWN = "https://localhost:1"
 """Where nobody listens."""
 
@@ -44,7 +46,7 @@ def test_a_kept_token_is_used(new_home: Home, desktop: SecretService, certificat
         keep(new_home, desktop, server.url)
         server.will(answer(200, {"value": []}), answer(200, {"count": 0}))
         env = {**desktop.environment, "SSL_CERT_FILE": str(certificate.authority)}
-        assert new_home.run("list", "-o", "json", env=env).json == []
+        assert new_home.process("list", "-o", "json", env=env).json == []
         assert server.asked[0].headers["Authorization"] == "Bearer kept.in.cache"
     files = [path.read_text() for path in (new_home.folder / "cache").rglob("*") if path.is_file()]
     assert not [text for text in files if "kept.in.cache" in text]
@@ -53,7 +55,7 @@ def test_a_kept_token_is_used(new_home: Home, desktop: SecretService, certificat
 def test_removing_the_profile_forgets_them(new_home: Home, desktop: SecretService) -> None:
     """`tenant remove` says that it forgets the tokens, and the secret service has none of them any more."""
     mark = keep(new_home, desktop)
-    result = new_home.run("tenant", "remove", "contoso", "--yes", env=desktop.environment)
+    result = new_home.process("tenant", "remove", "contoso", "--yes", env=desktop.environment)
 
     assert result.code == 0
     assert "Forgot the sign-in to it on this machine." in result.err
@@ -80,14 +82,14 @@ def test_what_cannot_be_forgotten_is_not_said_to_be(
 ) -> None:
     """With the secret service locked nothing claims to be forgotten, and the profile stays, so that it can be later."""
     mark = keep(new_home, desktop)
-    result = new_home.run(*command, env=desktop.locked)
+    result = new_home.process(*command, env=desktop.locked)
 
     assert result.code == 1
     assert f"the tokens of tenant {HOME} are not forgotten" in result.err
     assert "Forgot " not in result.err
     assert mark.exists()
     assert "contoso" in new_home.run("tenant", "list").out
-    assert new_home.run(*command, env=desktop.environment).code == 0
+    assert new_home.process(*command, env=desktop.environment).code == 0
     assert desktop.entry(HOME) == ""
 
 
@@ -95,7 +97,7 @@ def test_logout_everywhere_goes_on_after_one_that_fails(new_home: Home, desktop:
     """`logout --all` forgets what it can, names that, and fails for the tenant whose tokens stay."""
     mark = keep(new_home, desktop)
     sign_in(new_home.environment, DOWN, tenant_id=RESOURCE, alias="fabrikam")
-    result = new_home.run("logout", "--all", env=desktop.locked)
+    result = new_home.process("logout", "--all", env=desktop.locked)
 
     assert result.code == 1
     assert "Forgot the sign-in to fabrikam on this machine." in result.err
@@ -107,13 +109,13 @@ def test_damaged_is_set_aside(new_home: Home, desktop: SecretService) -> None:
     """What is no token cache is set aside in one line, means signed out, and is forgotten with the rest."""
     mark = keep(new_home, desktop)
     desktop.put(HOME, "{")
-    result = new_home.run("list", env=desktop.environment)
+    result = new_home.process("list", env=desktop.environment)
 
     assert result.code == 3
     assert "it was set aside as" in result.err
     assert "Try:   supportaccess login --tenant contoso" in result.err
     assert not mark.exists()
-    assert new_home.run("logout", env=desktop.environment).code == 0
+    assert new_home.process("logout", env=desktop.environment).code == 0
     assert desktop.entry(HOME) == ""
     assert [path for path in mark.parent.iterdir() if path.suffix != ".lock"] == []
 
@@ -122,12 +124,12 @@ def test_locked_is_not_damaged(new_home: Home, desktop: SecretService) -> None:
     """A secret service that is locked now is told, and the sign-in is there again when it is open."""
     mark = keep(new_home, desktop)
     kept = desktop.entry(HOME)
-    result = new_home.run("list", env=desktop.locked)
+    result = new_home.process("list", env=desktop.locked)
 
     assert result.code == 3
     assert "the desktop's secret service does not give out the token cache" in result.err
     assert (mark.exists(), desktop.entry(HOME)) == (True, kept)
-    assert new_home.run("login", "--check", env=desktop.environment).code == 0
+    assert new_home.process("login", "--check", env=desktop.environment).code == 0
 
 
 @pytest.mark.parametrize("on_terminal", [True, False])
@@ -150,7 +152,7 @@ def test_locked_never_means_plaintext_by_itself(
             screen = new_home.on_terminal(*arguments, answer="n\n", env=env, columns=200)
             code, said = screen.code, screen.text
         else:
-            code, _, said = new_home.run(*arguments, env=env)
+            code, _, said = new_home.process(*arguments, env=env)
 
     assert code == 3
     assert "the desktop's secret service cannot be used: libsecret did not perform properly." in said

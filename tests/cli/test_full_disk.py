@@ -3,8 +3,11 @@
 import shutil
 import subprocess
 
+import pytest
 from tests.cli.home import EXAMPLE, Home
 from tests.support.requirements import require
+
+pytestmark = pytest.mark.process
 
 # In a namespace of its own, so that nothing else sees the small disk and it goes when the script ends.
 SCRIPT = """

@@ -260,6 +260,7 @@ def many(count: int) -> bytes:
     return lines(*map(one, range(count)))
 
 
+@pytest.mark.process
 def test_ctrl_c_while_importing(reader: Home) -> None:
     """Ctrl-C in the middle of an import changes nothing and exits with 130."""
     fifo = reader.folder / "export.json"
@@ -277,6 +278,7 @@ def test_ctrl_c_while_importing(reader: Home) -> None:
     assert reader.dump() == before
 
 
+@pytest.mark.process
 def test_a_progress_bar_only_when_it_takes_long(reader: Home, tmp_path: Path) -> None:
     """On a terminal a bar appears after a second, and is gone at the end; a pipe and a short import have none."""
     fifo = tmp_path / "slow.json"

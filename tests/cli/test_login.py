@@ -15,6 +15,8 @@ from tests.support.sign_in import Store, User, store
 
 __all__ = ["identity_provider", "store"]
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def user(store: Store, tmp_path: Path) -> User:

@@ -15,6 +15,8 @@ from tests.support.sign_in import User, store
 
 __all__ = ["identity_provider", "store", "user"]
 
+pytestmark = pytest.mark.process
+
 CLAIMS = b'{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
 CHALLENGE = f'Bearer realm="", error="insufficient_claims", claims="{b64encode(CLAIMS).decode()}"'
 STRONGER = refuse(401, "NotSignedIn", "more than that", {"WWW-Authenticate": CHALLENGE})

@@ -138,6 +138,7 @@ class TestSideBySide:
         assert (listed.code, len(listed.lines)) == (0, 2)
         assert listed.err == "Showing 2 of 13: 11 left out. Use --all or --limit N.\n"
 
+    @pytest.mark.process
     @COMMANDS
     def test_ctrl_c_ends_at_once(self, remote: Home, server: Server, command: str) -> None:
         """Ctrl-C does not wait for servers that do not answer: exit 130."""

@@ -56,6 +56,7 @@ def test_a_receipt_says_what_it_is_of(home: Home) -> None:
     assert (as_json["entry"]["sequence"], as_json["entry"]["accessRequestId"]) == (1, record)
 
 
+@pytest.mark.process
 def test_files_that_are_given_by_a_pipe_or_a_link(home: Home) -> None:
     """A key, a checkpoint and a receipt may come from another command, or be a link."""
     (home.folder / "r").write_text(home.run("audit", "receipt", "--entry", "1").out)

@@ -13,9 +13,10 @@ from subprocess import PIPE
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.cli.home import EXAMPLE, PROGRAM, TICKET, Home
+from tests.cli.home import EXAMPLE, TICKET, Home
 from tests.cli.terminal import Terminal
 from tests.support.people import HOME, RESOURCE
+from tests.support.program import installed_program
 
 from supportaccess.cli.exit_codes import ExitCode
 from supportaccess.cli.main import COMMANDS, run
@@ -200,10 +201,11 @@ def failing(home: Home) -> Home:
     return home
 
 
+@pytest.mark.process
 def test_a_failure_of_the_program_is_one_line(failing: Home) -> None:
     """A failure that nobody thought of is told in one line with what to do, exit 1, and no traceback."""
     env = {"PYTHONPATH": str(failing.folder / "patched")}
-    result = failing.run("list", env=env)
+    result = failing.process("list", env=env)
     assert (result.code, result.out) == (1, "")
     assert result.err.splitlines() == [
         "Error: the program failed: RuntimeError: boom \\u{1b}[2J",
@@ -215,19 +217,20 @@ def test_a_failure_of_the_program_is_one_line(failing: Home) -> None:
     assert b"\x1b[2J" not in screen.raw
 
 
+@pytest.mark.process
 def test_a_traceback_only_when_asked_for(failing: Home) -> None:
     """--debug, or SUPPORTACCESS_DEBUG, shows the traceback, made harmless; `0` does not count."""
     env = {"PYTHONPATH": str(failing.folder / "patched")}
     for result in (
-        failing.run("list", "--debug", env=env),
-        failing.run("--debug", "list", env=env),
-        failing.run("list", env=env | {"SUPPORTACCESS_DEBUG": "1"}),
+        failing.process("list", "--debug", env=env),
+        failing.process("--debug", "list", env=env),
+        failing.process("list", env=env | {"SUPPORTACCESS_DEBUG": "1"}),
     ):
         assert result.code == 1
         assert "Traceback (most recent call last)" in result.err
         assert "\x1b" not in result.err
     assert "Traceback" in failing.on_terminal("list", "--debug", env=env).text
-    assert "Traceback" not in failing.run("list", env=env | {"SUPPORTACCESS_DEBUG": "0"}).err
+    assert "Traceback" not in failing.process("list", env=env | {"SUPPORTACCESS_DEBUG": "0"}).err
 
 
 def test_debug_shows_where_a_refusal_came_from(home: Home) -> None:
@@ -263,6 +266,7 @@ def test_ctrl_c_at_any_moment(home: Home) -> None:
         assert "Traceback" not in said
 
 
+@pytest.mark.process
 def test_a_reader_who_leaves_a_list(home: Home) -> None:
     """`list --all | head -1` ends quietly with 0, also under pipefail and with more than a pipe holds."""
     home.raised(*(f"ticket-{number:04}" for number in range(700)))
@@ -275,6 +279,7 @@ def test_a_reader_who_leaves_a_list(home: Home) -> None:
     assert len(long.lines) == 701
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "command", ["--help", "--version", "list", "list --help", f"show {TICKET}", "audit log", "audit verify", "doctor"]
 )
@@ -286,6 +291,7 @@ def test_a_reader_who_leaves_at_once(home: Home, command: str) -> None:
     assert "Traceback" not in result.err
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "command", ["--help", "--version", "list", "list -o json", f"show {TICKET}", "audit log", "doctor", "store info"]
 )
@@ -299,6 +305,7 @@ def test_a_full_disk_below_the_output(home: Home, command: str) -> None:
     assert "Exception ignored" not in result.err
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["--version", "--help", "list", f"show {TICKET}", "import -", "doctor"])
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
 def test_closed_streams(home: Home, command: str, closed: str) -> None:
@@ -309,6 +316,7 @@ def test_closed_streams(home: Home, command: str, closed: str) -> None:
     assert "Traceback" not in result.err + result.out
 
 
+@pytest.mark.process
 def test_standard_input_that_is_closed(home: Home) -> None:
     """`-` with a closed standard input is wrong usage."""
     for command in ("import -", "approve - -y -r x"):
@@ -326,11 +334,12 @@ def test_another_locale(home: Home) -> None:
         assert home.run("list", "--engineer", "ZOË", "-o", "ids", env=env).lines
 
 
+@pytest.mark.process
 def test_an_empty_environment(home: Home) -> None:
     """Without any variable but its folders the program works, and takes terminals for plain ones."""
     (record,) = home.raised()
     kept = {name: value for name, value in home.environment.items() if name.startswith("SUPPORTACCESS_")}
-    with Terminal([PROGRAM, "list"], kept) as terminal:
+    with Terminal([installed_program(), "list"], kept) as terminal:
         screen = terminal.finish()
     assert screen.code == 0
     assert record.id[:8] in screen.text

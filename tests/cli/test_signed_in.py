@@ -8,16 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
-from tests.cli.home import PROGRAM, Home
+from tests.cli.home import Home
 from tests.cli.test_login import good, secrets
 from tests.store.http.scripted import answer, certified, serving
 from tests.support.identity_provider import DAEMON_SECRET, EXCHANGE_AUDIENCE, IdentityProvider, identity_provider
 from tests.support.issuer import API, CLIENT, DAEMON, FEDERATED, Issuer
 from tests.support.issuer import running as running_issuer
 from tests.support.people import HOME
+from tests.support.program import installed_program
 from tests.support.sign_in import Store, User, running, store
 
 __all__ = ["identity_provider", "store"]
+
+pytestmark = pytest.mark.process
 
 SHORT = 200
 """Seconds for which a token is too short to be used: fewer than five minutes."""
@@ -43,7 +46,7 @@ class TestRenewal:
         before = secrets(ending.cache())
         processes = [
             subprocess.Popen(
-                [PROGRAM, "list", "-o", "json"],
+                [installed_program(), "list", "-o", "json"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

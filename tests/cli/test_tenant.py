@@ -92,6 +92,7 @@ def test_aliases(home: Home) -> None:
     assert listed(home)[0] == {"tenantId": HOME, "store": "embedded", "isDefault": True}
 
 
+@pytest.mark.process
 def test_remove(home: Home) -> None:
     """Removing asks on a terminal and needs --yes off it; what the store holds stays."""
     (record,) = home.raised()

@@ -18,8 +18,9 @@ from tests.support.identity_provider import IdentityProvider, identity_provider
 from tests.support.issuer import API
 from tests.support.people import HOME
 from tests.support.postgresql import new_cluster, programs
+from tests.support.program import installed_program
 from tests.support.requirements import require
-from tests.support.servers import PROGRAM, SECONDS, environment
+from tests.support.servers import SECONDS, environment
 
 from supportaccess.server.settings_file import CONFIG_VARIABLE, DATABASE_VARIABLE, VARIABLES, read_settings
 
@@ -53,7 +54,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     """Systemd finds nothing wrong with the unit, and little that it leaves open."""
     require(shutil.which("systemd-analyze"), "systemd-analyze (apt-get install systemd)")
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace(f"{INSTALLED}/bin/supportaccess", PROGRAM))
+    unit.write_text(UNIT.read_text().replace(f"{INSTALLED}/bin/supportaccess", installed_program()))
 
     for command in (["verify"], ["security", "--offline=yes", f"--threshold={LARGEST_EXPOSURE}"]):
         done = subprocess.run(["systemd-analyze", *command, unit], capture_output=True, text=True, check=False)
@@ -124,7 +125,7 @@ def environment_of(service: str, folder: Path, settings: Path, secrets: Path, po
     given[DATABASE_VARIABLE] = given[DATABASE_VARIABLE].replace("host=postgresql", f"host=127.0.0.1 port={port}")
     here = {name: value.replace("/run/secrets", str(secrets)) for name, value in given.items()}
     here |= {CONFIG_VARIABLE: str(settings)} if CONFIG_VARIABLE in given else {}
-    return environment(folder, {**here, "PATH": f"{Path(PROGRAM).parent}{os.pathsep}{os.environ['PATH']}"})
+    return environment(folder, {**here, "PATH": f"{Path(installed_program()).parent}{os.pathsep}{os.environ['PATH']}"})
 
 
 def test_the_image_has_the_server_in_it(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 import psycopg
-from tests.cli.home import PROGRAM, Home
+from tests.cli.home import ProcessHome
 from tests.support.certificates import ServerCertificate
 from tests.support.identity_provider import IdentityProvider, object_id
 from tests.support.issuer import API
 from tests.support.people import HOME, RESOURCE
 from tests.support.postgresql import OWNER, Cluster
+from tests.support.program import installed_program
 from tests.support.servers import SECONDS, RunningServer, running_server
 
 from supportaccess.domain.permissions import Permission
@@ -30,7 +31,7 @@ IMPORTER = (Permission.READ_REQUESTS, Permission.WRITE_SOURCE_EVENTS)
 
 
 @dataclass(frozen=True)
-class Person(Home):
+class Person(ProcessHome):
     """The home of somebody who signed in: a profile for each tenant, and a token for each."""
 
     tokens: str
@@ -45,7 +46,7 @@ class Person(Home):
     def start(self, *arguments: str, stdin: str = "") -> "subprocess.Popen[str]":
         """Start the program in pipes, with what it may read."""
         process = subprocess.Popen(
-            [PROGRAM, *arguments],
+            [installed_program(), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -100,7 +101,7 @@ class OnPostgresql:
         # As a variable, for it has the password in it.
         self.environment = {"SUPPORTACCESS_DATABASE": cluster.make_database(name)}
         owner = {"PATH": os.environ["PATH"], "SUPPORTACCESS_DATABASE": cluster.conninfo(name, OWNER)}
-        subprocess.run([PROGRAM, "store", "migrate", "-q"], env=owner, check=True, timeout=SECONDS)
+        subprocess.run([installed_program(), "store", "migrate", "-q"], env=owner, check=True, timeout=SECONDS)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import pytest
-from tests.cli.home import EXAMPLE, Home, Result
+from tests.cli.home import EXAMPLE, Home, ProcessHome, Result
 from tests.e2e.history import copied, keys
 from tests.e2e.shared_store import (
     ADMINISTRATOR,
@@ -106,6 +106,7 @@ def raised(who: Home, ticket: str, alias: str, *more: str) -> None:
     done(who, "provider", "raise", *asking, *more, "-t", alias)
 
 
+@pytest.mark.browser
 def test_an_audit_from_the_findings_to_the_proofs(told: Told) -> None:
     """Lint finds what was done wrong, the report has all of it, and what is done to the log afterwards is named."""
     what_lint_finds(told)
@@ -193,7 +194,7 @@ def what_was_done_is_named_offline(
     """Meddle with a copy of the store, and verify it without a server, against the checkpoint that was kept."""
     folder = told.store.folder / verdict
     folder.mkdir()
-    offline = Home(folder)
+    offline = ProcessHome(folder)
     offline.add_tenant(HOME, "contoso", default=True)
     copy = offline.database
     copy.parent.mkdir(exist_ok=True)

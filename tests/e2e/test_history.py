@@ -8,13 +8,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.cli.home import PROGRAM
 from tests.cli.terminal import PATIENCE
 from tests.cli.watching.watcher import BEGUN, watching
 from tests.e2e.history import copied, keys, rewrite
 from tests.e2e.shared_store import ADMINISTRATOR, AUDITOR, PROVIDER, OnSqlite, Person, SharedStore
 from tests.support.identity_provider import IdentityProvider
 from tests.support.people import HOME, RESOURCE
+from tests.support.program import installed_program
 from tests.support.servers import until
 
 from supportaccess.domain.checkpoints import read_checkpoint
@@ -57,7 +57,7 @@ def is_shorter(store: SharedStore, restore: Callable[[], None]) -> None:
 def following(person: Person) -> "Iterator[subprocess.Popen[str]]":
     """Run `audit log --follow` in a pipe; leave nothing running."""
     process = subprocess.Popen(
-        [PROGRAM, "audit", "log", "--follow", "-o", "jsonl"],
+        [installed_program(), "audit", "log", "--follow", "-o", "jsonl"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

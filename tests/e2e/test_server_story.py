@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tests.cli.home import EXAMPLE, TICKET, Home
+from tests.cli.home import EXAMPLE, TICKET, ProcessHome
 from tests.e2e.shared_store import ADMINISTRATOR, AUDITOR, IMPORTER, PROVIDER, SharedStore
 from tests.support.identity_provider import object_id
 from tests.support.people import HOME, RESOURCE
@@ -127,7 +127,7 @@ def test_the_same_session_prints_the_same_on_either_store(
     shared_store: SharedStore, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Whichever store stands behind it, the command line prints the same and ends the same."""
-    embedded = Home(tmp_path_factory.mktemp("embedded"))
+    embedded = ProcessHome(tmp_path_factory.mktemp("embedded"))
     embedded.add_tenant(HOME, "contoso", default=True)
     account = local_account(HOME)
     shared = shared_store.person(str(account.display_name), EVERYTHING)

@@ -1,14 +1,21 @@
 """The whole of it, as a user lives it: one request from the provider's question to the proof."""
 
 import re
+from pathlib import Path
 
 import pytest
-from tests.cli.conftest import home, new_home
-from tests.cli.home import TICKET, Home
-
-__all__ = ["home", "new_home"]
+from tests.cli.home import TICKET, Home, ProcessHome
+from tests.support.people import HOME
 
 RAISE = ["provider", "raise", "--support-request", TICKET, "--engineer", "Erin Engineer", "--reason", "sign-ins fail"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Return a home with the profile of one tenant, contoso, and an empty store."""
+    home = ProcessHome(tmp_path)
+    home.add_tenant(HOME, "contoso", default=True)
+    return home
 
 
 def test_the_story_of_a_request_on_a_terminal(home: Home) -> None:

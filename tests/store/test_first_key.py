@@ -4,9 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.home import PROGRAM, Home
+from tests.cli.home import Home
 from tests.cli.terminal import PATIENCE
 from tests.support.people import HOME, asking, caller
+from tests.support.program import installed_program
 
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.store.embedded import open_embedded
@@ -15,6 +16,7 @@ from supportaccess.store.sql.checkpoints import sign_log
 from supportaccess.store.sql.store import SqlStore
 
 
+@pytest.mark.process
 def test_of_many_processes_at_once_there_is_one_key(tmp_path: Path) -> None:
     """However many make the key of one folder at the same time, all of them name the same."""
     home = Home(tmp_path)
@@ -22,7 +24,9 @@ def test_of_many_processes_at_once_there_is_one_key(tmp_path: Path) -> None:
     with home.store():
         pass
     many = [
-        subprocess.Popen([PROGRAM, "store", "key", "show"], stdout=subprocess.PIPE, env=home.environment, text=True)
+        subprocess.Popen(
+            [installed_program(), "store", "key", "show"], stdout=subprocess.PIPE, env=home.environment, text=True
+        )
         for _ in range(8)
     ]
     shown = [process.communicate(timeout=PATIENCE)[0] for process in many]

@@ -7,12 +7,14 @@ from pathlib import Path
 from tests.support.chromium import FLAGS
 from tests.support.node import install
 from tests.support.requirements import require
+from tests.support.rings import needs
 
 PROGRAM = Path(__file__).parents[1] / "axe"
 
 
 def problems(page: Path, folder: Path, *, scheme: str) -> list[str]:
     """Return what axe finds wrong with a page, and what the browser complains of; `folder` is for its profile."""
+    needs("browser")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     require(chromium and driver, "Chromium and its driver: apt-get install chromium chromium-driver")
     install(PROGRAM)

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.support.identity_provider import IdentityProvider
 from tests.support.requirements import require
+from tests.support.rings import needs
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -118,6 +119,7 @@ def _is_loaded(driver: "Chrome") -> bool:
 @contextmanager
 def running(folder: Path, certificate: Path) -> Iterator[Browser]:
     """Run a browser that trusts one server's certificate, whoever signed it, with a profile of its own in a folder."""
+    needs("browser")
     chromium, driver = shutil.which(_CHROMIUM), shutil.which(_DRIVER)
     require(chromium and driver, "Chromium and its driver: apt-get install chromium chromium-driver")
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService

@@ -6,7 +6,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -17,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.support.people import HOME
+from tests.support.program import installed_program
 
-PROGRAM = str(Path(sys.executable).parent / "supportaccess")
 CLIENT_ID = "aaaaaaaa-0000-4000-8000-00000000a711"
 SECONDS = 60.0
 
@@ -143,7 +142,7 @@ def running_server(
     folder: Path, settings: Path | None, more: Mapping[str, str] | None = None, *, program: list[str] | None = None
 ) -> Iterator[RunningServer]:
     """Run a server, and end it and its workers at the end."""
-    arguments = [*(program or [PROGRAM]), "serve", *(["--config", str(settings)] if settings else [])]
+    arguments = [*(program or [installed_program()]), "serve", *(["--config", str(settings)] if settings else [])]
     process = subprocess.Popen(
         arguments,
         stdin=subprocess.DEVNULL,

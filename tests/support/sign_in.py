@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.cli.home import PROGRAM, Home, Result
+from tests.cli.home import ProcessHome, Result
 from tests.support.certificates import certificate_for_loopback
 from tests.support.identity_provider import ADA, IdentityProvider, identity_provider
 from tests.support.issuer import API, CLIENT
 from tests.support.people import HOME, RESOURCE
+from tests.support.program import installed_program
 from tests.support.servers import SECONDS, RunningServer, running_server
 
 __all__ = ["identity_provider", "store"]
@@ -23,7 +24,7 @@ TENANTS = {"contoso": HOME, "fabrikam": RESOURCE}
 
 
 @dataclass(frozen=True)
-class User(Home):
+class User(ProcessHome):
     """Somebody who trusts store and provider, and keeps tokens unencrypted, as a machine without a desktop has it."""
 
     trusted: Path
@@ -72,7 +73,7 @@ class User(Home):
     def enter_code(self, *arguments: str, login: str = ADA, env: Mapping[str, str] | None = None) -> Result:
         """Run the program until it shows a code, enter that, and wait for the end."""
         with subprocess.Popen(
-            [PROGRAM, *arguments],
+            [installed_program(), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

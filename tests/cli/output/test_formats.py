@@ -239,7 +239,7 @@ def test_structured_formats_are_ascii_and_keep_the_text(output: Format, text: st
 def test_machine_formats_load_no_more_than_they_need(output: str) -> None:
     """A listing for a pipe starts without Rich, YAML, JMESPath, CSV and the standard library's JSON."""
     script = f"""
-import sys
+import os, sys
 from datetime import datetime, UTC
 from supportaccess.cli.output.fields import ACCESS_REQUESTS
 from supportaccess.cli.output.formats import Format
@@ -249,7 +249,7 @@ from supportaccess.domain.records import AccessRequest, Side, Source, Status
 now = datetime.now(UTC)
 record = AccessRequest(id="1", status=Status.PENDING, source=Source.STORE, side=Side.BOTH, scope="é",
                        access_level="read", updated_at=now)
-streams = Streams.from_process()
+streams = Streams.from_process(os.environ)
 Printer(streams, ACCESS_REQUESTS, now=now, output=Format("{output}")).print_all([record])
 streams.close()
 unwanted = {{"rich", "yaml", "jmespath", "json", "csv", "difflib", "shutil", "dataclasses"}}

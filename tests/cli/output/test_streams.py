@@ -18,9 +18,9 @@ from supportaccess.domain.errors import SupportAccessError
 posix_only = pytest.mark.skipif(os.name == "nt", reason="needs POSIX devices")
 
 LOOP = """
-import sys
+import os, sys
 from supportaccess.cli.output.streams import Streams
-streams = Streams.from_process()
+streams = Streams.from_process(os.environ)
 try:
     for number in range(5000):
         streams.write(f"line {number}\\n")

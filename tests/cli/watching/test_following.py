@@ -17,6 +17,8 @@ from supportaccess.store.embedded import open_embedded
 from supportaccess.store.protocol import RequestQuery
 from supportaccess.store.sql.maintenance import sweep
 
+pytestmark = pytest.mark.process
+
 HOUR = timedelta(hours=1)
 PENDING = RequestQuery(statuses=frozenset({Status.PENDING}))
 

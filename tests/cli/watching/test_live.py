@@ -2,8 +2,11 @@
 
 import sys
 
+import pytest
 from tests.cli.home import Home, key
 from tests.support.people import RESOURCE
+
+pytestmark = pytest.mark.process
 
 OTHER_PAGE, FIRST_PAGE = "\x1b[?1049h", "\x1b[?1049l"
 

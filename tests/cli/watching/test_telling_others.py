@@ -120,6 +120,7 @@ def test_a_command_that_hangs_is_stopped(home: Home) -> None:
     assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], check=False, timeout=PATIENCE).returncode == 1
 
 
+@pytest.mark.process
 def test_a_notification_is_plain_text(home: Home) -> None:
     """A chat is told what happened in our words; the names in it are neither markup nor commands, and no reason is."""
     home.raised("4711", engineer=HOSTILE, reason="do click me")
@@ -147,6 +148,7 @@ def test_no_text_is_markup(text: str) -> None:
     assert not set("<>[]()`*_~|@#&/!") & set(shown)
 
 
+@pytest.mark.process
 def test_a_chat_that_is_away_is_tried_again(home: Home) -> None:
     """A notification is tried three times; then that is told, and the URL with its secrets never is."""
     home.raised("1", "2")
@@ -161,6 +163,7 @@ def test_a_chat_that_is_away_is_tried_again(home: Home) -> None:
     assert not any(secret in result.err + result.out for secret in ("hunter2", "secret-path"))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("by", ["file", "variable"])
 def test_urls_come_from_where_others_cannot_read_them(home: Home, by: str) -> None:
     """A URL may stand in a file (0600) or in a variable, which the command that is run does not get."""
@@ -182,6 +185,7 @@ def test_urls_come_from_where_others_cannot_read_them(home: Home, by: str) -> No
     assert "hunter2" not in report.read_text()
 
 
+@pytest.mark.process
 def test_urls_that_cannot_be_used_are_refused_without_being_shown(home: Home) -> None:
     """An open file, a missing one, an unknown kind, nothing at all: each is told, and never the URL."""
     file = home.folder / "urls"
@@ -219,6 +223,7 @@ def test_without_apprise(home: Home) -> None:
     assert "pip install 'supportaccess[notify]'" in done.stderr
 
 
+@pytest.mark.process
 def test_what_is_told_to_one_is_told_to_all(home: Home) -> None:
     """SIGTERM in the middle of an event lets its command end first: it is not told again."""
     gate, report = home.folder / "gate", home.folder / "report"

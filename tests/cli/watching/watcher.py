@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import msgspec
-from tests.cli.home import PROGRAM, Home
+from tests.cli.home import Home
 from tests.cli.terminal import PATIENCE
+from tests.support.program import installed_program
 
 BEGUN = "Watching from now on."
 
@@ -20,7 +21,7 @@ class Watcher:
 
     def __init__(self, home: Home, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [PROGRAM, "watch", "--interval", "1s", *arguments],
+            [installed_program(), "watch", "--interval", "1s", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

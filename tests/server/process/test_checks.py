@@ -11,7 +11,8 @@ from tests.contract.acts import raised
 from tests.support.certificates import certificate_for_loopback
 from tests.support.issuer import Issuer
 from tests.support.people import HOME, caller
-from tests.support.servers import CLIENT_ID, PROGRAM, SECONDS, environment, settings_file
+from tests.support.program import installed_program
+from tests.support.servers import CLIENT_ID, SECONDS, environment, settings_file
 
 from supportaccess.server import checks
 from supportaccess.server.settings_file import read_settings
@@ -24,7 +25,7 @@ from supportaccess.store.sql.store import SqlStore
 def check(folder: Path, settings: Path, more: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Run the check, and return its exit code and what it said."""
     done = subprocess.run(
-        [PROGRAM, "serve", "--config", str(settings), "--check"],
+        [installed_program(), "serve", "--config", str(settings), "--check"],
         capture_output=True,
         env=environment(folder, more),
         cwd=folder,
@@ -259,7 +260,7 @@ def test_a_missing_extra(tmp_path: Path) -> None:
 def test_without_settings(tmp_path: Path, arguments: list[str]) -> None:
     """Who gives no settings is shown a minimal file."""
     done = subprocess.run(
-        [PROGRAM, "serve", *arguments],
+        [installed_program(), "serve", *arguments],
         capture_output=True,
         env=environment(tmp_path),
         text=True,

@@ -12,7 +12,8 @@ from tests.server.api.acts import new_key, new_ticket
 from tests.support.issuer import Issuer
 from tests.support.people import HOME
 from tests.support.postgresql import OWNER, new_cluster
-from tests.support.servers import PROGRAM, SECONDS, RunningServer, environment, running_server, settings_file, until
+from tests.support.program import installed_program
+from tests.support.servers import SECONDS, RunningServer, environment, running_server, settings_file, until
 from tests.support.signers import OpenSsl, SoftHsm, program, shell
 
 from supportaccess.domain.errors import InvalidInput
@@ -60,7 +61,7 @@ class Operator:
 
     def run(self, *arguments: str) -> Done:
         done = subprocess.run(
-            [PROGRAM, *arguments, "--config", str(self.settings)],
+            [installed_program(), *arguments, "--config", str(self.settings)],
             capture_output=True,
             env=environment(self.folder, self.variables),
             cwd=self.folder,

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.support.issuer import Issuer
 from tests.support.people import asking, caller
-from tests.support.servers import PROGRAM, SECONDS, Answer, environment, running_server, settings_file, until
+from tests.support.program import installed_program
+from tests.support.servers import SECONDS, Answer, environment, running_server, settings_file, until
 
 from supportaccess.domain.records import AccessRequest
 from supportaccess.store.embedded import open_embedded
@@ -183,7 +184,7 @@ def test_a_role_table_that_is_none_is_told(tmp_path: Path) -> None:
 
 def _fail_to_start(folder: Path, settings: Path, more: dict[str, str] | None = None) -> tuple[int, str]:
     done = subprocess.run(
-        [PROGRAM, "serve", "--config", str(settings)],
+        [installed_program(), "serve", "--config", str(settings)],
         capture_output=True,
         env=environment(folder, more),
         cwd=folder,

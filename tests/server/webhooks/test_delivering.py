@@ -16,6 +16,8 @@ from tests.support.certificates import certificate_for_loopback
 from tests.support.people import HOME, RESOURCE, asking
 from tests.support.servers import RunningServer, until
 
+pytestmark = pytest.mark.process
+
 HOUR = timedelta(hours=1)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.server.webhooks.receiver import SECRET, receiving
-from tests.support.servers import PROGRAM, SECONDS, environment, settings_file
+from tests.support.program import installed_program
+from tests.support.servers import SECONDS, environment, settings_file
 
 from supportaccess.domain.errors import InvalidInput
 from supportaccess.server.settings_file import read_settings
@@ -53,11 +54,12 @@ def test_http_takes_the_operators_word_for_this_machine(tmp_path: Path) -> None:
             read_settings(settings_file(tmp_path, limits=wrong), {})
 
 
+@pytest.mark.process
 def test_check_says_what_is_posted_where(tmp_path: Path) -> None:
     """In words, with the host alone; a missing secret, a host inside and an unknown one are each told."""
     text = GOOD + GOOD.replace("siem", "inside").replace("hooks.example", "localhost").replace("SIEM", "GOOD")
     done = subprocess.run(
-        [PROGRAM, "serve", "--check", "--config", settings_file(tmp_path, limits=text)],
+        [installed_program(), "serve", "--check", "--config", settings_file(tmp_path, limits=text)],
         capture_output=True,
         env=environment(tmp_path, {"GOOD": SECRET}),
         text=True,

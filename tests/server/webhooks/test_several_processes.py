@@ -10,10 +10,13 @@ from tests.contract.acts import approved
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.people import HOME, RESOURCE, asking, caller
 from tests.support.postgresql import OWNER, Cluster, new_cluster
-from tests.support.servers import CLIENT_ID, PROGRAM, SECONDS, running_server
+from tests.support.program import installed_program
+from tests.support.servers import CLIENT_ID, SECONDS, running_server
 
 from supportaccess.store.postgresql import open_postgresql
 from supportaccess.store.sql.store import SqlStore
+
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def test_several_processes_post_once(cluster: Cluster, tmp_path: Path) -> None:
     """Of three processes one posts, each tenant in order; when that is killed another goes on where it was."""
     conninfo = cluster.make_database("store")
     owner = {"PATH": os.environ["PATH"], "SUPPORTACCESS_DATABASE": cluster.conninfo("store", OWNER)}
-    subprocess.run([PROGRAM, "store", "migrate", "-q"], env=owner, check=True, timeout=SECONDS)
+    subprocess.run([installed_program(), "store", "migrate", "-q"], env=owner, check=True, timeout=SECONDS)
     engine = open_postgresql(conninfo)
     with receiving() as receiver:
         settings = tmp_path / "server.toml"

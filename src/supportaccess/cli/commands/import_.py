@@ -1,6 +1,5 @@
 """`supportaccess import`."""
 
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,7 +178,7 @@ def _opened(context: Context, file: str) -> Iterator[tuple[BinaryIO, str, int | 
             raise InvalidInput("standard input is closed, so - has nothing to read")
         # All of it first: the store is locked while events are taken, and a pipe may be slow.
         with TemporaryFile() as spool:
-            copyfileobj(sys.stdin.buffer, spool)
+            copyfileobj(context.streams.stdin.buffer, spool)
             size = spool.tell()
             spool.seek(0)
             yield spool, "standard input", size

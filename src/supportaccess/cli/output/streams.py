@@ -109,10 +109,10 @@ class Streams:
         self.err_colour = wants_colour(environ, is_terminal=self.err_is_terminal, no_color=no_color)
 
     @classmethod
-    def from_process(cls, *, no_color: bool = False, quiet: bool = False) -> Self:
+    def from_process(cls, environ: Mapping[str, str]) -> Self:
         """Take over the streams that the process was started with; any of them may be closed."""
         stdout, stderr = (_bytes_of(stream) for stream in (sys.stdout, sys.stderr))
-        return cls(stdout, stderr, sys.stdin, environ=os.environ, no_color=no_color, quiet=quiet)
+        return cls(stdout, stderr, sys.stdin, environ=environ)
 
     def beside(self) -> Self:
         """Return streams whose standard output is this one's standard error: to show a table beside a question."""
