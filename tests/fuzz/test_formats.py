@@ -3,7 +3,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 from tests.support.requirements import require
+
+pytestmark = pytest.mark.process
 
 
 def test_no_mutation_of_a_format_crashes_its_parser(tmp_path: Path) -> None:

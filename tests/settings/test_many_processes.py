@@ -12,6 +12,8 @@ from supportaccess.settings import files
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
 
+pytestmark = pytest.mark.process
+
 PROCESSES = 20
 SHARED = "ffffffff-0000-4000-8000-000000000000"
 

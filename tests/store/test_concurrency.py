@@ -16,6 +16,8 @@ from supportaccess.store.protocol import RequestQuery
 from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.engine import Raced
 
+pytestmark = pytest.mark.process
+
 PROCESSES = 50
 
 # Every process has its own connection, and waits at the barrier until the others have theirs.

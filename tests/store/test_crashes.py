@@ -5,11 +5,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.support.children import python
 from tests.support.people import HOME
 from tests.support.worlds import StoreWorld
 
 from supportaccess.domain.records import Status
+
+pytestmark = pytest.mark.process
 
 KILLS = 10
 

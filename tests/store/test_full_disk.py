@@ -13,6 +13,8 @@ from tests.support.worlds import StoreWorld
 
 from supportaccess.store.protocol import RequestQuery
 
+pytestmark = pytest.mark.process
+
 # Raises requests until one is refused; makes room; raises another one. Prints what was acknowledged and what was said.
 UNTIL_FULL = """
     import json

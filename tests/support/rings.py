@@ -1,7 +1,7 @@
 """The rings of the suite: each test is in one, by what it needs.
 
 core      all of it in the tests' own process, with a database server and an identity provider beside it
-process   starts the program, or a server, as a process of its own: the test, its module or its folder is marked so
+process   starts the program, or a server, as a process of its own, or looks for faults: marked, or in a folder of these
 browser   has a browser: by the fixture `chromium`, or it is marked so
 
 A run without `--ring` has the ring core, or all of the files and folders that it names.

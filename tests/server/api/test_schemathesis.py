@@ -10,6 +10,8 @@ import pytest
 from tests.server.api.acts import approved, raised
 from tests.support.apis import Api
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 

@@ -19,6 +19,8 @@ from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.sql import postgresql
 from supportaccess.store.sql.postgresql import PostgresqlEngine
 
+pytestmark = pytest.mark.process
+
 WRITERS = 8
 
 

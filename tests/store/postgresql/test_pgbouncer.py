@@ -20,6 +20,8 @@ from tests.support.worlds import SqlWorld
 from supportaccess.store.postgresql import open_postgresql
 from supportaccess.store.postgresql_schema import SERVER_ROLE, plan
 
+pytestmark = pytest.mark.process
+
 _SETTINGS = """
 [databases]
 * = host=127.0.0.1 port={database_port}
