@@ -83,6 +83,16 @@ def test_ctrl_c_at_the_question(home: Home, decision: Decision) -> None:
     assert home.get(record.id) == record
 
 
+def test_a_question_beside_a_file(home: Home) -> None:
+    """With the output in a file the question is still asked on the terminal, and the record goes to the file."""
+    record = waiting(home, APPROVE)
+    target = home.folder / "out.tsv"
+    screen = home.on_terminal("approve", record.id, answer="y\n", output=target)
+    assert (screen.code, APPROVE.question in screen.words) == (0, True)
+    assert target.read_text().split("\t")[0] == record.id
+    assert home.get(record.id).status == APPROVE.after
+
+
 @each_decision
 def test_off_a_terminal_nobody_can_be_asked(home: Home, decision: Decision) -> None:
     """In a pipe a decision needs --yes: without it, exit 2 and nothing changed, before anything is read."""
