@@ -30,7 +30,7 @@ _NOT_COPIED = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
 _PYTEST = ("-x", "-q", "-rfE", "--tb=no", "--color=no", "-p", "no:cacheprovider")
 _FAILURE = re.compile(r"^(?:FAILED|ERROR) ([^\s\[]+)", re.MULTILINE)
 _ALL_PASSED = 0
-_BEFORE = re.compile(r"^\| (\S+) \|(?:[^|]*\|){3} ([^|]*) \|", re.MULTILINE)
+_BEFORE = re.compile(r"^\| (\d\d-\S+) \|(?:[^|\n]*\|){3} (\S+) \|", re.MULTILINE)
 _HEADING = """\
 | Mutation | Folder | Breaks | Shown by | Killed at f350651 by | Killed now by |
 |---|---|---|---|---|---|"""
