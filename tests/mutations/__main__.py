@@ -29,7 +29,7 @@ SURVIVED = "survived"
 _NOT_COPIED = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
 _PYTEST = ("-x", "-q", "-rfE", "--tb=no", "--color=no", "-p", "no:cacheprovider")
 _FAILURE = re.compile(r"^(?:FAILED|ERROR) ([^\s\[]+)", re.MULTILINE)
-_ALL_PASSED = 0
+_NONE_FAILED = {0, 5}  # 5: none was chosen, by an option
 _BEFORE = re.compile(r"^\| (\d\d-\S+) \|(?:[^|\n]*\|){3} (\S+) \|", re.MULTILINE)
 _HEADING = """\
 | Mutation | Folder | Breaks | Shown by | Killed at f350651 by | Killed now by |
@@ -120,7 +120,7 @@ class Copy:
         """Run tests until one fails, and return that one, without what it is parametrized with."""
         done = self._run(self._python, "-m", "pytest", *_PYTEST, *options, *tests)
         failed = _FAILURE.search(done.stdout)
-        if failed is None and done.returncode != _ALL_PASSED:
+        if failed is None and done.returncode not in _NONE_FAILED:
             raise SystemExit(f"pytest did not run {' '.join(tests)}:\n{done.stdout}{done.stderr}")
         return failed[1] if failed else None
 
