@@ -2,10 +2,9 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import supportaccess
 
@@ -27,7 +26,21 @@ ALLOWED = {
 }
 """Which packages each package may import besides itself."""
 
-OUTSIDE_DOMAIN = sys.stdlib_module_names | {"supportaccess"}
+OUTSIDE_DOMAIN = sys.stdlib_module_names | {"supportaccess", "msgspec"}
+"""What the domain may import."""
+REACHES_OUTSIDE = {
+    "os",
+    "io",
+    "pathlib",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "random",
+    "secrets",
+    "time",
+    "logging",
+}
+"""What it may not import for all that."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -55,11 +68,25 @@ def package_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imports_of(path: Path) -> set[str]:
+    return set(imports(tree_of(path), name_of(path)))
+
+
 def imported_packages(path: Path) -> set[str]:
     """Return the packages of this project that a module imports."""
-    names = imports(ast.parse(path.read_text("utf-8")), name_of(path))
-    parts = (name.split(".") for name in names)
+    parts = (name.split(".") for name in imports_of(path))
     return {part[1] for part in parts if part[0] == "supportaccess" and len(part) > 1} & set(ALLOWED)
+
+
+def assert_none(modules: Iterable[Path], wrong: Callable[[Path], set[str]]) -> None:
+    """Fail, and name every module that has something wrong, with what it is."""
+    offenders = [f"{name_of(path)}: {', '.join(sorted(found))}" for path in modules if (found := wrong(path))]
+    assert not offenders, "\n".join(offenders)
 
 
 def test_every_package_is_known() -> None:
@@ -68,61 +95,53 @@ def test_every_package_is_known() -> None:
     assert {"domain", "store"} <= {package_of(path) for path in MODULES}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_the_arrows_point_one_way(path: Path) -> None:
+def test_the_arrows_point_one_way() -> None:
     """A module imports only what its package may: also inside functions and for type checkers alone."""
-    own = package_of(path)
 
-    assert imported_packages(path) - {own, "__init__"} <= ALLOWED[own]
+    def forbidden(path: Path) -> set[str]:
+        own = package_of(path)
+        return imported_packages(path) - {own, "__init__"} - ALLOWED[own]
+
+    assert_none(MODULES, forbidden)
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if package_of(path) == "domain"], ids=name_of)
-def test_the_domain_needs_nothing(path: Path) -> None:
+def test_the_domain_needs_nothing() -> None:
     """The rules use the standard library and msgspec, and nothing of it that reaches outside."""
-    names = {name.split(".")[0] for name in imports(ast.parse(path.read_text("utf-8")), name_of(path))}
 
-    assert names <= OUTSIDE_DOMAIN | {"msgspec"}
-    assert not names & {
-        "os",
-        "io",
-        "pathlib",
-        "socket",
-        "sqlite3",
-        "subprocess",
-        "random",
-        "secrets",
-        "time",
-        "logging",
-    }
+    def forbidden(path: Path) -> set[str]:
+        names = {name.split(".")[0] for name in imports_of(path)}
+        return (names - OUTSIDE_DOMAIN) | (names & REACHES_OUTSIDE)
+
+    assert_none([path for path in MODULES if package_of(path) == "domain"], forbidden)
 
 
 def test_the_server_is_imported_by_the_command_that_starts_it() -> None:
     """No other module of the command line knows the server."""
-    knowing = {
-        path.relative_to(PACKAGE).as_posix()
-        for path in MODULES
-        if package_of(path) == "cli" and "server" in imported_packages(path)
-    }
+    others = [path for path in MODULES if package_of(path) == "cli" and path != PACKAGE / STARTS_THE_SERVER]
 
-    assert knowing <= {STARTS_THE_SERVER}
+    assert_none(others, lambda path: imported_packages(path) & {"server"})
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if package_of(path) not in {"cli", "__main__"}], ids=name_of)
-def test_nothing_is_imported_by_a_computed_name(path: Path) -> None:
+def test_nothing_is_imported_by_a_computed_name() -> None:
     """Below the command line no import hides from this test."""
-    words = {node.id for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)}
-    words |= {node.attr for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)}
 
-    assert not words & {"__import__", "import_module"}
+    def hidden(path: Path) -> set[str]:
+        nodes = list(ast.walk(tree_of(path)))
+        words = {node.id for node in nodes if isinstance(node, ast.Name)}
+        words |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        return words & {"__import__", "import_module"}
+
+    assert_none([path for path in MODULES if package_of(path) not in {"cli", "__main__"}], hidden)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_the_output_prints(path: Path) -> None:
+def test_only_the_output_prints() -> None:
     """Nothing outside cli/output calls print: what a user sees has one way out."""
-    calls = (node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
-    prints = [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
 
-    assert not prints or path.is_relative_to(PACKAGE / "cli" / "output")
+    def prints(path: Path) -> set[str]:
+        calls = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
+        return {f"line {call.lineno}" for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"}
+
+    assert_none([path for path in MODULES if not path.is_relative_to(PACKAGE / "cli" / "output")], prints)
 
 
 def test_the_reader_of_imports_sees_them_all() -> None:
