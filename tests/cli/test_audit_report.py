@@ -19,9 +19,9 @@ from tests.cli.home import EXAMPLE, Home, key
 from tests.cli.output.samples import HARMFUL, HOSTILE
 from tests.domain.test_lint import ADA, mirror, request
 from tests.support.axe import problems
+from tests.support.examples import costly
 from tests.support.people import HOME, START, asking
 from tests.support.requirements import require
-from tests.support.unhurried import UNHURRIED
 
 from supportaccess.cli.output.html import tag
 from supportaccess.cli.report.page import page
@@ -259,7 +259,7 @@ hostile = st.text(max_size=30) | st.sampled_from(
 )
 
 
-@UNHURRIED
+@costly(100)
 @given(hostile, hostile, hostile)
 def test_any_text_stays_text(name: str, reason: str, ticket: str) -> None:
     """Over all of Unicode: the page has the same elements as with plain text, and nothing in it is unseen."""

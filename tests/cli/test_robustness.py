@@ -11,10 +11,11 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.cli.home import EXAMPLE, TICKET, Home
 from tests.cli.terminal import Terminal
+from tests.support.examples import costly
 from tests.support.people import HOME, RESOURCE
 from tests.support.program import installed_program
 
@@ -114,7 +115,7 @@ def command_lines() -> st.SearchStrategy[list[str]]:
     return st.builds(lambda words, more: [*words, *more], command, st.lists(rest, max_size=6))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@costly(400)
 @given(arguments=command_lines(), stdin=st.one_of(st.just(b""), st.binary(max_size=200), st.just(TICKET.encode())))
 def test_anything_typed(place: Home, arguments: list[str], stdin: bytes) -> None:
     """No command line whatever makes the program fail: the exit code is a documented one, and nothing looks broken."""

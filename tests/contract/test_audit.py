@@ -1,13 +1,13 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.contract.acts import approved, cross_tenant, new_key, raised, revoke
 from tests.contract.conftest import World
 from tests.support.events import CREATED, event
+from tests.support.examples import costly
 from tests.support.people import FOREIGN, HOME, RESOURCE, START, UNKNOWN_ID, asking
-from tests.support.unhurried import UNHURRIED
 from tests.support.worlds import every_entry
 
 from supportaccess.domain.audit import Activity, AuditEntry, encode_entry
@@ -131,7 +131,7 @@ def _asked_for(entry: AuditEntry, query: AuditQuery) -> bool:
 moments = st.none() | st.integers(-1, 30).map(lambda hours: START + hours * HOUR)
 
 
-@settings(UNHURRIED, max_examples=100)
+@costly(100)
 @given(
     activities=st.frozensets(st.sampled_from(Activity), max_size=3),
     ids=st.frozensets(st.integers(0, 30), max_size=3),

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.contract.acts import new_key
@@ -19,8 +19,8 @@ from tests.support.events import (
     TICKET,
     event,
 )
+from tests.support.examples import costly
 from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE
-from tests.support.unhurried import UNHURRIED
 from tests.support.worlds import done_in, every_entry, every_record
 
 from supportaccess.domain.audit import Activity
@@ -263,7 +263,7 @@ events_of_two_tenants = st.lists(
 ).map(lambda events: [replace(one, id=f"{number:x}") for number, one in enumerate(events)])
 
 
-@settings(UNHURRIED, max_examples=120)
+@costly(120)
 @given(data=st.data(), events=events_of_two_tenants)
 def test_any_split_and_any_shuffle_ends_in_the_same_records(
     new_world: Callable[[], AbstractContextManager[World]], data: st.DataObject, events: list[SourceEvent]

@@ -3,13 +3,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.contract.acts import approved, brought_to, cross_tenant, new_key, raised, revoke
 from tests.contract.conftest import World
 from tests.support.events import APPROVAL, CREATED, PERSON, REMOVED, event
+from tests.support.examples import costly
 from tests.support.people import FOREIGN, HOME, RESOURCE, START, asking
-from tests.support.unhurried import UNHURRIED
 from tests.support.worlds import every_record
 
 from supportaccess.domain.errors import InvalidInput
@@ -138,7 +138,7 @@ queries = st.builds(
 )
 
 
-@settings(UNHURRIED, max_examples=150)
+@costly(150)
 @given(query=queries, top=st.sampled_from([1, 2, 3, 7, 100, LARGEST_PAGE]))
 def test_pages_are_the_list(crowd: World, query: RequestQuery, top: int) -> None:
     """Whatever the filters, the order and the page size, the pages are the sorted list and the count is its length."""
@@ -224,7 +224,7 @@ class TestCursors:
         with pytest.raises(InvalidInput):
             crowd.store().page(RequestQuery(order=Order.NEWEST), top=5, cursor=cursor)
 
-    @settings(UNHURRIED, max_examples=100)
+    @costly(100)
     @given(st.lists(st.integers(0, 400), min_size=1, max_size=3), st.integers(1, 255))
     def test_one_that_was_meddled_with_is_a_place_or_refused(self, crowd: World, at: list[int], by: int) -> None:
         """A cursor with some bytes changed leads to some page of the same tenant, or is InvalidInput."""

@@ -8,8 +8,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.support.examples import costly
 from tests.support.people import HOME, RESOURCE, START, UNKNOWN_ID, asking
-from tests.support.unhurried import UNHURRIED
 from tests.support.worlds import Acts, MemoryWorld, StoreWorld, World, every_record, throwaway_world, with_counted_ids
 
 from supportaccess.domain.errors import (
@@ -259,14 +259,10 @@ class StoreMachine(LifecycleMachine):
         self.until_the_end.close()
 
 
-def _settings(examples: int, steps: int) -> settings:
-    return settings(UNHURRIED, max_examples=examples, stateful_step_count=steps)
-
-
 TestRules = LifecycleMachine.TestCase
-TestRules.settings = _settings(100, 25)
+TestRules.settings = settings(costly(100), stateful_step_count=25)
 TestStore = StoreMachine.TestCase
-TestStore.settings = _settings(25, 25)
+TestStore.settings = settings(costly(25), stateful_step_count=25)
 
 
 # --- what the resource tenant revokes, the support request tenant never learns ---
@@ -379,7 +375,7 @@ def _lists(store: RequestStore) -> list[object]:
     return [*seen, store.log_head()]
 
 
-@settings(UNHURRIED, max_examples=200)
+@costly(200)
 @given(histories)
 def test_a_revocation_does_not_reach_the_support_request_tenant_in_the_rules(
     history: list[tuple[object, ...]],
@@ -392,7 +388,7 @@ def test_a_revocation_does_not_reach_the_support_request_tenant_in_the_rules(
     assert without == with_revocations
 
 
-@settings(UNHURRIED, max_examples=30)
+@costly(30)
 @given(histories)
 def test_a_revocation_does_not_reach_the_support_request_tenant_in_the_store(
     history: list[tuple[object, ...]],

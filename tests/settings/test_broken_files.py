@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 import tomlkit
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.examples import costly
 
 from supportaccess.domain.errors import InvalidInput, StoreRefused, SupportAccessError
 from supportaccess.settings.files import LARGEST_FILE
@@ -235,7 +235,7 @@ values = st.recursive(
 
 
 @given(unknown=st.dictionaries(st.text(min_size=1, max_size=8), values, max_size=5))
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@costly(60)
 def test_what_a_newer_version_wrote_stays(good: Settings, file: Path, unknown: dict[str, object]) -> None:
     """Whatever other keys and tables a file holds, saving keeps all of them and changes its own."""
     own = {"alias": "ours", "store": "embedded"}
@@ -250,7 +250,7 @@ def test_what_a_newer_version_wrote_stays(good: Settings, file: Path, unknown: d
 
 
 @given(contents=st.binary(max_size=60) | st.text("alis=\"'[]{}.#\n5\\u \t", max_size=40).map(str.encode))
-@hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@costly(200)
 def test_no_contents_are_a_traceback(good: Settings, file: Path, contents: bytes) -> None:
     """Whatever a file holds, it is a profile or an error of ours, for readers and writers alike."""
     file.write_bytes(contents)

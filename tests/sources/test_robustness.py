@@ -4,7 +4,7 @@ import io
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.sources.builders import (
     TENANT,
@@ -20,6 +20,7 @@ from tests.sources.builders import (
     table,
     unrelated,
 )
+from tests.support.examples import costly
 
 from supportaccess.domain.errors import UnreadableExport
 from supportaccess.sources.export import Export, Format
@@ -73,7 +74,7 @@ def test_any_bytes(data: bytes, form: Format | None) -> None:
     take_in(data, form)
 
 
-@settings(max_examples=400)
+@costly(400)
 @given(
     st.sampled_from(EXPORTS),
     st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=6), st.integers(0, 5)), min_size=1, max_size=4),
@@ -99,7 +100,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@costly(400)
 @given(
     st.sampled_from([(event, page), (row, page), (row, query_answer), (line, lines)]),
     st.data(),

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.unhurried import UNHURRIED
 
 from supportaccess.domain.errors import UnreadableExport
 from supportaccess.domain.role_assignments import deciders_of
@@ -130,7 +129,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_role_assignments([tmp_path / "binary"])
 
 
-@UNHURRIED
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.cli.output.samples import NOW
 
@@ -174,7 +174,6 @@ def test_what_is_no_time_is_refused(text: str, future: bool) -> None:
     assert "2026-03-01" in str(refused.value.hint)
 
 
-@settings(deadline=None)
 @given(HARD, st.booleans())
 def test_any_text_is_a_time_in_utc_or_refused(text: str, future: bool) -> None:
     """Nothing that is typed makes it fail in another way."""
@@ -185,7 +184,6 @@ def test_any_text_is_a_time_in_utc_or_refused(text: str, future: bool) -> None:
     assert moment.tzinfo is UTC
 
 
-@settings(deadline=None)
 @given(HARD)
 def test_any_text_is_a_duration_or_refused(text: str) -> None:
     """Nothing that is typed makes it fail in another way, and what is read can be counted."""
@@ -195,7 +193,6 @@ def test_any_text_is_a_duration_or_refused(text: str) -> None:
         return
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_a_duration_reads_back(seconds: int) -> None:
     """What is shown in full can be typed."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from tests.cli.output.samples import (
@@ -289,7 +289,6 @@ def test_hostile_text_stays_text(text: str, rows: int, environ: dict[str, str]) 
         assert text in out
 
 
-@settings(deadline=None)
 @given(st.text(st.characters()), st.sampled_from([Format.TABLE, Format.TSV, Format.CSV, Format.JSON, Format.IDS]))
 def test_any_text_in_every_field_is_harmless(text: str, output: Format) -> None:
     """Whatever a record says, only what was allowed reaches a terminal or a pipe, a line for each record."""
@@ -304,7 +303,6 @@ def test_any_text_in_every_field_is_harmless(text: str, output: Format) -> None:
             assert out.count("\n") == 2
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.none() | st.integers(1, 20), st.integers(1, 20), st.integers(1, 60)), min_size=1),
     st.integers(1, 200),

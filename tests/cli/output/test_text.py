@@ -5,7 +5,7 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.cli.output.samples import HOSTILE, harm_in
 
@@ -52,7 +52,6 @@ def test_a_pile_of_marks_is_taken_apart() -> None:
     assert safe("a" + "\u0301" * 10 + "b") == "a" + "\u0301" * 8 + r"\u{301}\u{301}" + "b"
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_nothing_harmful_is_left_of_any_text(text: str) -> None:
     """Whatever the text, what is shown has no harmful character and no pile of marks."""
@@ -62,7 +61,6 @@ def test_nothing_harmful_is_left_of_any_text(text: str) -> None:
     assert harm_in(safe(text, multiline=True)) == []
 
 
-@settings(deadline=None)
 @given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)))
 def test_escaped_json_is_ascii_and_the_same_json(value: object) -> None:
     """Escaping changes how JSON is written and not what it says."""

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.server.identity.conftest import Seconds, settings_for
+from tests.support.examples import costly
 from tests.support.issuer import ADA, API, CLIENT, DAEMON, NOW, ROBOT, SCOPE, Issuer
 from tests.support.people import FOREIGN, HOME, RESOURCE
-from tests.support.unhurried import UNHURRIED
 
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.identity.authentication import Authenticator, TokenRefused
@@ -53,7 +53,7 @@ def permissions(authenticator: Authenticator, token: str) -> frozenset[Permissio
     return identity.caller.permissions
 
 
-@UNHURRIED
+@costly(100)
 @given(name=names | st.text(min_size=1), value=json_values | telling | st.just(REMOVED), app_only=st.booleans())
 def test_changing_one_claim_never_allows_more(
     good_issuer: Issuer, authenticator: Authenticator, name: str, value: object, app_only: bool
@@ -69,7 +69,7 @@ def test_changing_one_claim_never_allows_more(
     assert before
 
 
-@UNHURRIED
+@costly(100)
 @given(position=st.integers(0), bit=st.integers(0, 6))
 def test_changing_one_bit_proves_nobody(
     good_issuer: Issuer, authenticator: Authenticator, position: int, bit: int
@@ -83,7 +83,7 @@ def test_changing_one_bit_proves_nobody(
         authenticator.verify(changed)
 
 
-@UNHURRIED
+@costly(100)
 @given(text=st.text() | st.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*"))
 def test_any_text_is_refused_and_nothing_else(authenticator: Authenticator, text: str) -> None:
     """Whatever stands behind Bearer, the answer is a refusal."""
