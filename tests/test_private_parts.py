@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, NamedTuple
 
 import pytest
@@ -170,11 +171,13 @@ def words(text: str) -> set[str]:
 
 
 def kept_by(kind: type) -> set[str]:
-    """Return the attributes that a class gives its instances, in whatever method or as its own."""
+    """Return the attributes that a class has or gives its instances, in whatever method."""
     names = set(dir(kind))
     for each in kind.__mro__:
         with suppress(OSError, TypeError):  # not written in Python
-            names |= set(re.findall(r"\bself\.(\w+)", inspect.getsource(each)))
+            nodes = ast.walk(ast.parse(dedent(inspect.getsource(each))))
+            stored = (node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
+            names |= {node.attr for node in stored if isinstance(node.value, ast.Name) and node.value.id == "self"}
     return names
 
 
