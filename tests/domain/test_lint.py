@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.support.examples import costly
 from tests.support.people import HOME, RESOURCE, START, object_id
 
 from supportaccess.domain.due import as_of
@@ -227,6 +228,7 @@ def linted(
     return lint(evidence, now=NOW, older_than=older_than, silenced=silenced)[0]
 
 
+@costly(200)
 @given(evidences, st.permutations(range(6)))
 def test_findings_are_of_what_is_looked_at(evidence: Evidence, order: list[int]) -> None:
     """Any evidence gives findings of the records looked at, one a code and record, sorted, whatever their order."""
@@ -239,6 +241,7 @@ def test_findings_are_of_what_is_looked_at(evidence: Evidence, order: list[int])
     assert linted(replace(evidence, records=mixed)) == findings
 
 
+@costly(200)
 @given(evidences, st.sampled_from(Code))
 def test_silencing_hides_nothing(evidence: Evidence, code: Code) -> None:
     """A silenced code's findings are all still there with the reason, and no longer count; others are untouched."""
@@ -249,6 +252,7 @@ def test_silencing_hides_nothing(evidence: Evidence, code: Code) -> None:
     assert counting(quiet) == [each for each in loud if each.code is not code]
 
 
+@costly(200)
 @given(evidences, st.integers(0, 300))
 def test_more_patience_finds_no_more(evidence: Evidence, hours: int) -> None:
     """The longer access may be open, the fewer findings; other rules do not depend on it."""
@@ -259,6 +263,7 @@ def test_more_patience_finds_no_more(evidence: Evidence, hours: int) -> None:
     assert {each.code for each in strict} - {each.code for each in patient} <= {Code.OPEN_FOR_LONG}
 
 
+@costly(200)
 @given(evidences)
 def test_what_is_over_is_not_told_to_be_revoked(evidence: Evidence) -> None:
     """Only open access of this store is to be revoked here, also where the clock ended it and nobody wrote it down."""
@@ -269,6 +274,7 @@ def test_what_is_over_is_not_told_to_be_revoked(evidence: Evidence) -> None:
             assert (record.status, record.source) == (Status.APPROVED, Source.STORE)
 
 
+@costly(200)
 @given(st.lists(records, max_size=8, unique_by=lambda record: record.id))
 def test_pairs_are_of_one_here_and_one_there(several: list[AccessRequest]) -> None:
     """Partners are each other's, one of this store and one mirror, as many as there are of the fewer."""
