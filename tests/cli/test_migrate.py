@@ -11,13 +11,17 @@ from supportaccess.store.postgresql_schema import SERVER_ROLE
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """Return a cluster with an empty database `fresh`."""
+def cluster() -> Cluster:
+    """Return the cluster of the run."""
     require(programs(), "PostgreSQL's programs (apt-get install postgresql)")
-    cluster = shared_cluster()
-    cluster.make_database("fresh")
-    yield cluster
-    cluster.run("DROP DATABASE fresh WITH (FORCE)")
+    return shared_cluster()
+
+
+@pytest.fixture
+def fresh(cluster: Cluster) -> Iterator[str]:
+    """Return the name of an empty database."""
+    with cluster.new_database() as name:
+        yield name
 
 
 def test_the_embedded_store_needs_none(new_home: Home) -> None:
@@ -29,9 +33,9 @@ def test_the_embedded_store_needs_none(new_home: Home) -> None:
     assert not new_home.database.exists()
 
 
-def test_a_database_is_brought_up_to_date(new_home: Home, cluster: Cluster) -> None:
+def test_a_database_is_brought_up_to_date(new_home: Home, cluster: Cluster, fresh: str) -> None:
     """`--check` says what is to be done and exits 1, without it that is done, and `--check` exits 0 thereafter."""
-    owner = {"SUPPORTACCESS_DATABASE": cluster.conninfo("fresh", OWNER)}
+    owner = {"SUPPORTACCESS_DATABASE": cluster.conninfo(fresh, OWNER)}
     before = new_home.run("store", "migrate", "--check", env=owner)
     assert (before.code, before.out) == (1, "")
     assert "would be brought from version 0 to 3" in before.err
@@ -44,9 +48,9 @@ def test_a_database_is_brought_up_to_date(new_home: Home, cluster: Cluster) -> N
     assert (after.code, after.err) == (0, "Up to date: schema 3.\n")
 
 
-def test_the_password_may_come_from_the_environment(new_home: Home, cluster: Cluster) -> None:
+def test_the_password_may_come_from_the_environment(new_home: Home, cluster: Cluster, fresh: str) -> None:
     """The connection string needs no password: PGPASSWORD is read, and no message repeats it."""
-    url = f"postgresql://{OWNER}@127.0.0.1:{cluster.port}/fresh"
+    url = f"postgresql://{OWNER}@127.0.0.1:{cluster.port}/{fresh}"
     for password, code in ((cluster.password, 1), ("wrong-and-secret", 8)):
         environment = {"SUPPORTACCESS_DATABASE": url, "PGPASSWORD": password}
         result = new_home.run("store", "migrate", "--check", env=environment)
@@ -54,9 +58,9 @@ def test_the_password_may_come_from_the_environment(new_home: Home, cluster: Clu
         assert password not in result.err
 
 
-def test_a_missing_role(new_home: Home, cluster: Cluster) -> None:
+def test_a_missing_role(new_home: Home, cluster: Cluster, fresh: str) -> None:
     """Without the server's role the schema is made, and the statement that makes the role is said: exit 1."""
-    owner = {"SUPPORTACCESS_DATABASE": cluster.conninfo("fresh", OWNER)}
+    owner = {"SUPPORTACCESS_DATABASE": cluster.conninfo(fresh, OWNER)}
     result = new_home.run("store", "migrate", "--server-role", "someone else", env=owner)
     assert result.code == 1
     assert 'CREATE ROLE "someone else" LOGIN' in result.err

@@ -17,7 +17,7 @@ from tests.support.children import ROOT
 from tests.support.identity_provider import IdentityProvider, identity_provider
 from tests.support.issuer import API
 from tests.support.people import HOME
-from tests.support.postgresql import new_cluster, programs
+from tests.support.postgresql import MIGRATED, new_cluster, programs
 from tests.support.program import installed_program
 from tests.support.requirements import require
 from tests.support.servers import SECONDS, environment
@@ -92,6 +92,7 @@ def test_the_containers_commands_make_a_store(identity_provider: IdentityProvide
     settings.write_text(settings_of_the_tests(identity_provider))
 
     with new_cluster() as cluster:
+        cluster.run(f"DROP DATABASE {MIGRATED}")
         cluster.run("DROP ROLE supportaccess_owner; DROP ROLE supportaccess_server")
         roles = tmp_path / "roles.sql"
         roles.write_text((DEPLOY / "roles.sql").read_text().replace("/run/secrets", str(secrets)))

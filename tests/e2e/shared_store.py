@@ -23,6 +23,7 @@ from tests.support.servers import SECONDS, RunningServer, running_server
 from supportaccess.domain.permissions import Permission
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
+from supportaccess.store.postgresql_schema import SERVER_ROLE
 
 ADMINISTRATOR = (Permission.READ_REQUESTS, Permission.DECIDE)
 AUDITOR = (Permission.READ_REQUESTS, Permission.READ_AUDIT)
@@ -90,7 +91,7 @@ class OnSqlite:
 
 
 class OnPostgresql:
-    """A database of its own in a cluster, and two server processes that sign in as the role that is meant for them."""
+    """An empty database in a cluster, and two server processes that sign in as the role that is meant for them."""
 
     settings = "[database]\n"
     workers = 2
@@ -99,7 +100,7 @@ class OnPostgresql:
         self.cluster = cluster
         self.name = name
         # As a variable, for it has the password in it.
-        self.environment = {"SUPPORTACCESS_DATABASE": cluster.make_database(name)}
+        self.environment = {"SUPPORTACCESS_DATABASE": cluster.conninfo(name, SERVER_ROLE)}
         owner = {"PATH": os.environ["PATH"], "SUPPORTACCESS_DATABASE": cluster.conninfo(name, OWNER)}
         subprocess.run([installed_program(), "store", "migrate", "-q"], env=owner, check=True, timeout=SECONDS)
 

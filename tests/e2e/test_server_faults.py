@@ -13,7 +13,7 @@ from tests.e2e.line import line_to
 from tests.e2e.shared_store import ADMINISTRATOR, AUDITOR, OnPostgresql, OnSqlite, SharedStore
 from tests.support.identity_provider import IdentityProvider
 from tests.support.people import HOME
-from tests.support.postgresql import Cluster
+from tests.support.postgresql import OwnCluster
 from tests.support.servers import SECONDS, RunningServer, until
 
 from supportaccess.settings.paths import Paths
@@ -25,8 +25,9 @@ AT_ONCE = 4
 
 
 @pytest.fixture
-def two_processes(cluster: Cluster, identity_provider: IdentityProvider, tmp_path: Path) -> Iterator[SharedStore]:
+def two_processes(cluster: OwnCluster, identity_provider: IdentityProvider, tmp_path: Path) -> Iterator[SharedStore]:
     """Run a store on PostgreSQL, with two worker processes."""
+    cluster.make_database("store")
     store = SharedStore(tmp_path, OnPostgresql(cluster, "store"), identity_provider, workers=2)
     with store.running():
         yield store
@@ -65,7 +66,7 @@ def each_is_in_the_log_once(store: SharedStore, ids: list[str]) -> None:
     assert (verified.code, verified.json["entries"]) == (0, 2 * len(ids) + 1), verified.err
 
 
-def test_a_database_that_is_away_lets_nobody_in(two_processes: SharedStore, cluster: Cluster) -> None:
+def test_a_database_that_is_away_lets_nobody_in(two_processes: SharedStore, cluster: OwnCluster) -> None:
     """While PostgreSQL is stopped a denial is one all the same; that it has no entry is logged and counted."""
     two_processes.raised(TICKETS[0])
     server = two_processes.server
@@ -132,7 +133,7 @@ def workers(server: RunningServer) -> list[int]:
     return [child for child in map(int, children) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-def test_a_database_that_crashes_is_ridden_out(two_processes: SharedStore, cluster: Cluster) -> None:
+def test_a_database_that_crashes_is_ridden_out(two_processes: SharedStore, cluster: OwnCluster) -> None:
     """While PostgreSQL is killed and comes back, people wait, and every decision is made once."""
     ids = two_processes.raised(*TICKETS)
     server = two_processes.server

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from tests import independent_verifier
 from tests.contract.acts import approved, raised, revoke
 from tests.support.people import FOREIGN, HOME, asking, caller
-from tests.support.postgresql import _shared_engine, empty_the_shared_store, programs, shared_cluster
+from tests.support.postgresql import STORE, _shared_engine, empty_the_shared_store, programs, shared_cluster
 from tests.support.requirements import require
 from tests.support.worlds import SqlWorld, StoreWorld
 
@@ -121,7 +121,7 @@ def _into_sqlite(path: Path, stack: ExitStack) -> Callable[..., list[Any]]:
 
 
 def _into_postgresql(stack: ExitStack) -> Callable[..., list[Any]]:
-    conninfo = shared_cluster().conninfo("shared", options="-c session_replication_role=replica")
+    conninfo = shared_cluster().conninfo(STORE, options="-c session_replication_role=replica")
     connection = stack.enter_context(psycopg.connect(conninfo, autocommit=True))
 
     def run(statement: str, *values: object) -> list[Any]:

@@ -1,11 +1,20 @@
 """What else would make a hole into row-level security: refused when a server opens the database."""
 
+from collections.abc import Iterator
+
 import pytest
-from tests.support.postgresql import OWNER, shared_cluster
+from tests.support.postgresql import OWNER, OwnCluster, new_cluster
 
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.store.postgresql import check
-from supportaccess.store.postgresql_schema import SERVER_ROLE, migrate
+from supportaccess.store.postgresql_schema import SERVER_ROLE
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[OwnCluster]:
+    """Return a cluster whose roles these tests may change."""
+    with new_cluster() as cluster:
+        yield cluster
 
 
 @pytest.mark.parametrize(
@@ -17,11 +26,10 @@ from supportaccess.store.postgresql_schema import SERVER_ROLE, migrate
         ("program", f"GRANT pg_execute_server_program TO {SERVER_ROLE}", "beyond the database"),
     ],
 )
-def test_a_hole_in_the_second_wall_is_named(name: str, mistake: str, named: str) -> None:
+def test_a_hole_in_the_second_wall_is_named(cluster: OwnCluster, name: str, mistake: str, named: str) -> None:
     """The server's role owns nothing that the tables are in, and no other policy opens them; the hint closes it."""
-    cluster, database = shared_cluster(), f"hole_{name}"
-    conninfo = cluster.make_database(database)
-    migrate(cluster.conninfo(database, OWNER))
+    database = f"hole_{name}"
+    conninfo = cluster.make_store(database)
     check(conninfo)
 
     cluster.run(mistake.format(name=database), database)

@@ -11,12 +11,13 @@ from typing import TypeVar
 
 import pytest
 import uvicorn
+from tests.support import run
 from tests.support.apis import NO_LIMITS
 from tests.support.certificates import certificate_for_loopback
 from tests.support.identity_provider import IdentityProvider
 from tests.support.issuer import API
 from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE, SettableClock, object_id
-from tests.support.postgresql import shared_cluster
+from tests.support.postgresql import STORE, shared_cluster
 from tests.support.worlds import ADA, SqlWorld
 
 from supportaccess.domain.audit import AuditEntry
@@ -208,4 +209,6 @@ def _services(server: HttpServer, provider: IdentityProvider) -> Services:
 
 @cache
 def _on_the_shared_cluster() -> Database:
-    return Database(DatabaseSettings(postgresql=shared_cluster().conninfo("shared", SERVER_ROLE), pool=4))
+    database = Database(DatabaseSettings(postgresql=shared_cluster().conninfo(STORE, SERVER_ROLE), pool=4))
+    run.current().at_end.callback(database.close)
+    return database

@@ -1,6 +1,5 @@
-"""A PostgreSQL of the tests' own: a cluster for each test process, and databases in it."""
+"""A PostgreSQL of the tests' own: a cluster for a whole run with a database for each test process, and further ones."""
 
-import atexit
 import os
 import secrets
 import shutil
@@ -11,14 +10,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from tests.support import run
 from tests.support.requirements import require
-from tests.support.worlds import IN_MEMORY, SqlWorld
+from tests.support.run import IN_MEMORY
+from tests.support.worlds import SqlWorld
 
 from supportaccess.store.postgresql import open_postgresql
 from supportaccess.store.postgresql_schema import RIGHTS, SERVER_ROLE, migrate
@@ -26,10 +27,13 @@ from supportaccess.store.sql.postgresql import PostgresqlEngine
 
 OWNER = "supportaccess_owner"
 SECONDS = 60
+MIGRATED = "migrated"
+"""The database with the store's schema that others are copies of."""
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "shared_buffers": "32MB",
-    "max_connections": "60",
+    "unix_socket_directories": "",
+    "max_connections": "400",  # for a dozen test processes, each with a few pools
     "max_wal_size": "256MB",
     "log_min_messages": "warning",
     "password_encryption": "scram-sha-256",
@@ -56,69 +60,79 @@ def run_as() -> str | None:
 
 
 class Cluster:
-    """One database server, with all that it keeps in a folder of its own."""
+    """A database server, and how to connect to it."""
+
+    def __init__(self, port: int, password: str) -> None:
+        self.port = port
+        self.password = password
+
+    def conninfo(self, database: str = "postgres", user: str = "postgres", **other: str | int) -> str:
+        """Return how to connect, by default as the superuser."""
+        named: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "password": self.password}
+        return make_conninfo("", dbname=database, user=user, **(named | other))
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Execute something as the superuser."""
+        with psycopg.connect(self.conninfo(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def make_database(self, name: str) -> str:
+        """Make an empty database of the owner, and return how the server's role connects to it."""
+        return self._make(name, "template0")
+
+    def make_store(self, name: str) -> str:
+        """Make a database with the store's schema, and return how the server's role connects to it."""
+        return self._make(name, MIGRATED)
+
+    @contextmanager
+    def new_database(self, *, migrated: bool = False) -> Iterator[str]:
+        """Make a database that is gone after the block, empty or with the store's schema, and return its name."""
+        name = f"new_{secrets.token_hex(4)}"
+        self._make(name, MIGRATED if migrated else "template0")
+        try:
+            yield name
+        finally:
+            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def wait_for(self, condition: str, database: str = "postgres") -> None:
+        """Wait until a condition (a SELECT) holds."""
+        until = time.monotonic() + SECONDS
+        while self.run(condition, database) != [(True,)]:
+            assert time.monotonic() < until, condition
+            time.sleep(0.02)
+
+    def _make(self, name: str, template: str) -> str:
+        self.run(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}")
+        return self.conninfo(name, SERVER_ROLE)
+
+
+class OwnCluster(Cluster):
+    """One that a test may stop, kill and change, with all that it keeps in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        binaries = programs()
-        assert binaries is not None
-        self._binaries = binaries
+        image = _image()
+        super().__init__(free_port(), image["password"])
         self.folder = folder
         self.data = folder / "data"
         self.wal = folder / "wal"
-        self.port = free_port()
-        self.password = secrets.token_hex(8)
         self._process: subprocess.Popen[bytes] | None = None
         self._disk: subprocess.Popen[bytes] | None = None
-        self._own(folder)
-        password_file = folder / "password"
-        password_file.write_text(self.password)
-        self._own(password_file)
-        options = ["-D", self.data, "-U", "postgres", "--pwfile", password_file, "-A", "scram-sha-256", "-E", "UTF8"]
-        options += ["--locale", "C.UTF-8", "--no-sync", "-X", self.wal, "--wal-segsize", "1"]
-        self._run("initdb", *options)
-        self._configuration(_SETTINGS | {"port": str(self.port), "unix_socket_directories": ""})
-
-    def _own(self, path: Path) -> None:
-        if account := run_as():
-            shutil.chown(path, account)
-
-    def _run(self, program: str, *arguments: object) -> None:
-        done = subprocess.run(
-            [self._binaries / program, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-            user=run_as(),
-            cwd=self.folder,
-        )
-        assert done.returncode == 0, done.stderr
-
-    def _configuration(self, settings: Mapping[str, str]) -> None:
-        with (self.data / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        _own(folder)
+        _copy(Path(image["folder"]), folder)
 
     def start(self, *settings: str) -> None:
         """Start it and wait until it takes connections."""
         options = [argument for setting in settings for argument in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._beside_the_disk(), self._binaries / "postgres", "-D", self.data, *options],
+                [*self._beside_the_disk(), *_postgres(self.data, self.port), *options],
                 stdout=log,
                 stderr=log,
                 user=None if self._disk else run_as(),
                 cwd=self.folder,
             )
-        until = time.monotonic() + SECONDS
-        while True:
-            try:
-                psycopg.connect(self.conninfo(), connect_timeout=2).close()
-            except psycopg.OperationalError:
-                if time.monotonic() > until or self._process.poll() is not None:
-                    raise AssertionError((self.folder / "log").read_text()[-4000:]) from None
-                time.sleep(0.05)
-            else:
-                return
+        _wait_until_it_answers(self, self.folder, self._process)
 
     def stop(self) -> None:
         """Stop it at once, without asking its clients; what it acknowledged is kept."""
@@ -176,39 +190,87 @@ class Cluster:
             return [*enter, "setpriv", "--reuid", account, "--regid", "0", "--clear-groups"]
         return [*enter, "-U", "--preserve-credentials"]
 
-    def conninfo(self, database: str = "postgres", user: str = "postgres", **other: str | int) -> str:
-        """Return how to connect, by default as the superuser."""
-        named: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "password": self.password}
-        return make_conninfo("", dbname=database, user=user, **(named | other))
 
-    def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
-        """Execute something as the superuser."""
-        with psycopg.connect(self.conninfo(database), autocommit=True) as connection:
-            cursor = connection.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
+def _own(path: Path) -> None:
+    if account := run_as():
+        shutil.chown(path, account)
 
-    def make_roles(self) -> None:
-        """Make the owner and the server's role."""
+
+def _run(program: str, *arguments: object, folder: Path) -> None:
+    binaries = programs()
+    assert binaries is not None
+    done = subprocess.run(
+        [binaries / program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+        user=run_as(),
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _postgres(data: Path, port: int) -> list[str]:
+    binaries = programs()
+    assert binaries is not None
+    return [str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
+
+
+def _wait_until_it_answers(cluster: Cluster, folder: Path, process: "subprocess.Popen[bytes] | None" = None) -> None:
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            psycopg.connect(cluster.conninfo(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            if time.monotonic() > until or (process is not None and process.poll() is not None):
+                raise AssertionError((folder / "log").read_text()[-4000:]) from None
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _image() -> dict[str, Any]:
+    """Return the folder of a cluster that is not running, and its password: it is sooner copied than made anew."""
+    require(programs(), "PostgreSQL's programs (apt-get install postgresql)")
+    return run.current().shared("postgresql-image", _make_image)
+
+
+def _make_image(folder: Path) -> dict[str, str]:
+    """Make a cluster with the roles, and with a database that has the store's schema."""
+    _own(folder)
+    data, password, port = folder / "data", secrets.token_hex(8), free_port()
+    password_file = folder / "password"
+    password_file.touch(mode=0o600)
+    password_file.write_text(password)
+    _own(password_file)
+    options = ["-D", data, "-U", "postgres", "--pwfile", password_file, "-A", "scram-sha-256", "-E", "UTF8"]
+    options += ["--locale", "C.UTF-8", "--no-sync", "-X", folder / "wal", "--wal-segsize", "1"]
+    _run("initdb", *options, folder=folder)
+    with (data / "postgresql.conf").open("a") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
+    cluster = Cluster(port, password)
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(_postgres(data, port), stdout=log, stderr=log, user=run_as(), cwd=folder)
+    try:
+        _wait_until_it_answers(cluster, folder, process)
         for role in (OWNER, SERVER_ROLE):
-            self.run(f"CREATE ROLE {role} LOGIN PASSWORD '{self.password}'")
+            cluster.run(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+        cluster.make_database(MIGRATED)
+        migrate(cluster.conninfo(MIGRATED, OWNER))
+        # A database that somebody is connected to is no template.
+        cluster.run(f"ALTER DATABASE {MIGRATED} ALLOW_CONNECTIONS false")
+    finally:
+        process.send_signal(signal.SIGINT)  # the fast shutdown, after which nothing is to be recovered
+        process.wait(SECONDS)
+    return {"folder": str(folder), "password": password}
 
-    def make_database(self, name: str) -> str:
-        """Make an empty database of the owner, and return how the server's role connects to it."""
-        self.run(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0")
-        return self.conninfo(name, SERVER_ROLE)
 
-    def make_store(self, name: str) -> str:
-        """Make a database with the store's schema, and return how the server's role connects to it."""
-        conninfo = self.make_database(name)
-        migrate(self.conninfo(name, OWNER))
-        return conninfo
-
-    def wait_for(self, condition: str, database: str = "postgres") -> None:
-        """Wait until a condition (a SELECT) holds."""
-        until = time.monotonic() + SECONDS
-        while self.run(condition, database) != [(True,)]:
-            assert time.monotonic() < until, condition
-            time.sleep(0.02)
+def _copy(image: Path, folder: Path) -> None:
+    subprocess.run(["cp", "-a", image / "data", image / "wal", folder], check=True, timeout=SECONDS)
+    link = folder / "data" / "pg_wal"
+    link.unlink()
+    link.symlink_to(folder / "wal")
 
 
 def _is_alive(pid: str) -> bool:
@@ -226,27 +288,39 @@ def free_port() -> int:
 
 
 @contextmanager
-def new_cluster() -> Iterator[Cluster]:
+def new_cluster() -> Iterator[OwnCluster]:
     """Make and start a cluster that is gone after the block."""
     require(programs(), "PostgreSQL's programs (apt-get install postgresql)")
     with tempfile.TemporaryDirectory(prefix="sa-pg-", dir=IN_MEMORY, ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(Path(folder))
+        cluster = OwnCluster(Path(folder))
         try:
             cluster.start()
-            cluster.make_roles()
             yield cluster
         finally:
             cluster.close()
 
 
+STORE = f"store_{os.getpid()}"
+"""The database of this test process in the shared cluster, with the store's schema."""
+
+
 @cache
 def shared_cluster() -> Cluster:
-    """Return the cluster of this test process, with a database `shared`."""
-    context = new_cluster()
-    cluster = context.__enter__()
-    atexit.register(context.__exit__, None, None, None)
-    cluster.make_store("shared")
+    """Return the cluster of the run, which other test processes use, too, with a database for this one."""
+    image = _image()
+    told = run.current().shared("postgresql", partial(_start_shared, image))
+    cluster = Cluster(told["port"], image["password"])
+    cluster.make_store(STORE)
     return cluster
+
+
+def _start_shared(image: Mapping[str, Any], folder: Path) -> dict[str, int]:
+    _own(folder)
+    _copy(Path(image["folder"]), folder)
+    port = free_port()
+    run.current().keep(_postgres(folder / "data", port), folder, end=signal.SIGQUIT, user=run_as())
+    _wait_until_it_answers(Cluster(port, image["password"]), folder)
+    return {"port": port}
 
 
 TABLES = [table for table in RIGHTS if table != "schema_version"]
@@ -255,19 +329,21 @@ TABLES = [table for table in RIGHTS if table != "schema_version"]
 @cache
 def _emptying() -> psycopg.Connection[tuple[object, ...]]:
     """Return a connection of the superuser, whom neither row-level security nor the audit log's triggers hold."""
-    conninfo = shared_cluster().conninfo("shared", options="-c session_replication_role=replica")
-    return psycopg.connect(conninfo, autocommit=True)
+    conninfo = shared_cluster().conninfo(STORE, options="-c session_replication_role=replica")
+    connection = psycopg.connect(conninfo, autocommit=True)
+    run.current().at_end.callback(connection.close)
+    return connection
 
 
 @cache
 def _shared_engine() -> PostgresqlEngine:
-    engine = open_postgresql(shared_cluster().conninfo("shared", SERVER_ROLE))
-    atexit.register(engine.close)
+    engine = open_postgresql(shared_cluster().conninfo(STORE, SERVER_ROLE))
+    run.current().at_end.callback(engine.close)
     return engine
 
 
 def empty_the_shared_store() -> None:
-    """Leave nothing in the shared database's tables; few rows are sooner deleted than tables made anew."""
+    """Leave nothing in this process's database; few rows are sooner deleted than tables made anew."""
     _emptying().execute("; ".join(f"DELETE FROM {table}" for table in TABLES).encode())
 
 

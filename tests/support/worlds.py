@@ -1,7 +1,6 @@
 """Places in which the same acts can be done: the pure rules over a dictionary, and stores."""
 
 import itertools
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Protocol
 import pytest
 from msgspec.structs import replace
 from tests.support.people import EVERYTHING, HOME, SettableClock, caller
+from tests.support.run import IN_MEMORY
 
 from supportaccess.domain import due, lifecycle
 from supportaccess.domain.attempts import MOST
@@ -30,8 +30,6 @@ from supportaccess.store.sql.sqlite import SqliteEngine
 from supportaccess.store.sql.store import SqlStore
 
 ADA = "Ada Administrator"
-IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-"""A folder in memory, where the machine has one."""
 
 
 class Acts(Protocol):

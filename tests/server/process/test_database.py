@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.people import HOME, RESOURCE, asking, caller
-from tests.support.postgresql import shared_cluster
+from tests.support.postgresql import STORE, shared_cluster
 
 from supportaccess.domain.errors import StoreRefused, StoreUnavailable
 from supportaccess.server import database as module
@@ -85,7 +85,7 @@ def test_nobody_waits_for_who_signs(database: Database) -> None:
 
 def test_a_tenant_that_waits_for_itself_holds_nobody_else_up() -> None:
     """On PostgreSQL the changes of one tenant leave threads for others, however many wait; in the end all are done."""
-    conninfo = shared_cluster().conninfo("shared", SERVER_ROLE)
+    conninfo = shared_cluster().conninfo(STORE, SERVER_ROLE)
     shared = Database(DatabaseSettings(postgresql=conninfo, pool=4))
 
     async def main() -> None:

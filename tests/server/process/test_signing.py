@@ -11,7 +11,7 @@ import pytest
 from tests.server.api.acts import new_key, new_ticket
 from tests.support.issuer import Issuer
 from tests.support.people import HOME
-from tests.support.postgresql import OWNER, new_cluster
+from tests.support.postgresql import shared_cluster
 from tests.support.program import installed_program
 from tests.support.servers import SECONDS, RunningServer, environment, running_server, settings_file, until
 from tests.support.signers import OpenSsl, SoftHsm, program, shell
@@ -25,7 +25,7 @@ from supportaccess.server.settings import DatabaseSettings
 from supportaccess.server.settings_file import read_settings
 from supportaccess.server.signing import Signing
 from supportaccess.store.keys import Keys
-from supportaccess.store.postgresql_schema import SERVER_ROLE, migrate
+from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.signing import SignerFailed
 from supportaccess.store.sql.engine import Engine
 
@@ -195,11 +195,10 @@ def test_a_key_in_an_hsm(operator: Operator, tmp_path: Path) -> None:
 def test_several_processes_sign_with_one_program(operator: Operator) -> None:
     """Worker processes on PostgreSQL sign by turns, and what any of them wrote is signed."""
     operator.make_key()
-    with new_cluster() as cluster:
-        cluster.make_database("signed")
-        migrate(cluster.conninfo("signed", OWNER))
+    cluster = shared_cluster()
+    with cluster.new_database(migrated=True) as name:
         more = {
-            "SUPPORTACCESS_DATABASE": cluster.conninfo("signed", SERVER_ROLE),
+            "SUPPORTACCESS_DATABASE": cluster.conninfo(name, SERVER_ROLE),
             "SUPPORTACCESS_SERVER_WORKERS": "2",
         }
         with running_server(operator.folder, operator.settings, {**operator.variables, **more}) as server:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.issuer import Issuer
 from tests.support.people import asking, caller
-from tests.support.postgresql import OWNER, Cluster, new_cluster
+from tests.support.postgresql import OwnCluster, new_cluster, shared_cluster
 from tests.support.servers import RunningServer, running_server, settings_file, until
 
 from supportaccess.domain.audit import Activity
@@ -23,7 +23,7 @@ from supportaccess.domain.times import system_clock
 from supportaccess.server.serve import SECONDS_TO_ANSWER
 from supportaccess.server.sweeping import sweep_alone
 from supportaccess.store.postgresql import open_postgresql
-from supportaccess.store.postgresql_schema import SERVER_ROLE, migrate
+from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.protocol import AuditQuery
 from supportaccess.store.sql.store import SqlStore
 
@@ -31,19 +31,25 @@ WORKERS = 4
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """Run a PostgreSQL with an empty store in it."""
+def store() -> Iterator[str]:
+    """Return how the server's role connects to a database with the store's schema."""
+    with shared_cluster().new_database(migrated=True) as name:
+        yield shared_cluster().conninfo(name, SERVER_ROLE)
+
+
+@pytest.fixture
+def cluster() -> Iterator[OwnCluster]:
+    """Run a PostgreSQL that may be stopped, with a database `served`."""
     with new_cluster() as cluster:
-        cluster.make_database("served")
-        migrate(cluster.conninfo("served", OWNER))
+        cluster.make_store("served")
         yield cluster
 
 
 @contextmanager
-def workers(folder: Path, cluster: Cluster, settings: Path) -> Iterator[RunningServer]:
+def workers(folder: Path, store: str, settings: Path) -> Iterator[RunningServer]:
     """Run a server with four worker processes."""
     more = {
-        "SUPPORTACCESS_DATABASE": cluster.conninfo("served", SERVER_ROLE),
+        "SUPPORTACCESS_DATABASE": store,
         "SUPPORTACCESS_SERVER_WORKERS": str(WORKERS),
     }
     with running_server(folder, settings, more) as server:
@@ -71,10 +77,10 @@ def all_of(folder: Path) -> list[int]:
     return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _folder_of(path) == str(folder)]
 
 
-def test_limits_hold_for_all_of_them(tmp_path: Path, cluster: Cluster) -> None:
+def test_limits_hold_for_all_of_them(tmp_path: Path, store: str) -> None:
     """Four processes together let through what one would; the rest is 429 with Retry-After."""
     settings = settings_file(tmp_path, limits="requests_per_address = 20")
-    with workers(tmp_path, cluster, settings) as server:
+    with workers(tmp_path, store, settings) as server:
         answers = [server.ask("/v1/me") for _ in range(80)]
 
     statuses = [answer.status for answer in answers]
@@ -85,9 +91,9 @@ def test_limits_hold_for_all_of_them(tmp_path: Path, cluster: Cluster) -> None:
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
 
 
-def test_metrics_are_those_of_all(tmp_path: Path, cluster: Cluster) -> None:
+def test_metrics_are_those_of_all(tmp_path: Path, store: str) -> None:
     """Whichever process is asked, it has counted what all of them answered."""
-    with workers(tmp_path, cluster, settings_file(tmp_path)) as server:
+    with workers(tmp_path, store, settings_file(tmp_path)) as server:
         for _ in range(40):
             assert server.ask("/v1/me").status == 401
         counted = {
@@ -97,9 +103,9 @@ def test_metrics_are_those_of_all(tmp_path: Path, cluster: Cluster) -> None:
     assert 'supportaccess_requests_total{method="GET",route="/v1/me",status="401"} 40.0' in counted
 
 
-def test_a_worker_that_was_killed_is_replaced(tmp_path: Path, cluster: Cluster) -> None:
+def test_a_worker_that_was_killed_is_replaced(tmp_path: Path, store: str) -> None:
     """After kill -9 of one there are four again, and the log says so."""
-    with workers(tmp_path, cluster, settings_file(tmp_path)) as server:
+    with workers(tmp_path, store, settings_file(tmp_path)) as server:
         victim = pids_of(server)[0]
         os.kill(victim, signal.SIGKILL)
 
@@ -108,9 +114,9 @@ def test_a_worker_that_was_killed_is_replaced(tmp_path: Path, cluster: Cluster) 
         assert server.ask("/healthz").status == 200
 
 
-def test_a_worker_that_dies_while_it_is_asked_is_replaced_at_once(tmp_path: Path, cluster: Cluster) -> None:
+def test_a_worker_that_dies_while_it_is_asked_is_replaced_at_once(tmp_path: Path, store: str) -> None:
     """A worker that hangs has half a minute to answer its parent; when it dies meanwhile, nobody waits for that."""
-    with workers(tmp_path, cluster, settings_file(tmp_path)) as server:
+    with workers(tmp_path, store, settings_file(tmp_path)) as server:
         victim = pids_of(server)[0]
         os.kill(victim, signal.SIGSTOP)
         time.sleep(1)  # until the parent has asked it
@@ -121,9 +127,9 @@ def test_a_worker_that_dies_while_it_is_asked_is_replaced_at_once(tmp_path: Path
         assert time.monotonic() - killed < SECONDS_TO_ANSWER / 2
 
 
-def test_what_they_share_is_not_cleaned_away(tmp_path: Path, cluster: Cluster) -> None:
+def test_what_they_share_is_not_cleaned_away(tmp_path: Path, store: str) -> None:
     """The folder that they share is locked: who cleans up old temporary files, as systemd does, leaves it alone."""
-    with workers(tmp_path, cluster, settings_file(tmp_path)):
+    with workers(tmp_path, store, settings_file(tmp_path)):
         (folder,) = (tmp_path / "tmp").glob("supportaccess-*")
         opened = os.open(folder, os.O_RDONLY)
         try:
@@ -133,9 +139,9 @@ def test_what_they_share_is_not_cleaned_away(tmp_path: Path, cluster: Cluster) -
             os.close(opened)
 
 
-def test_workers_end_with_their_parent(tmp_path: Path, cluster: Cluster) -> None:
+def test_workers_end_with_their_parent(tmp_path: Path, store: str) -> None:
     """After kill -9 of the parent nobody is left."""
-    with workers(tmp_path, cluster, settings_file(tmp_path)) as server:
+    with workers(tmp_path, store, settings_file(tmp_path)) as server:
         assert len(all_of(tmp_path)) > WORKERS
         server.process.kill()
 
@@ -143,9 +149,9 @@ def test_workers_end_with_their_parent(tmp_path: Path, cluster: Cluster) -> None
         server.wait()
 
 
-def test_all_stop_when_told_to(tmp_path: Path, cluster: Cluster) -> None:
+def test_all_stop_when_told_to(tmp_path: Path, store: str) -> None:
     """SIGTERM to the parent ends all of them, with exit code 0, and removes the shared folder."""
-    with workers(tmp_path, cluster, settings_file(tmp_path)) as server:
+    with workers(tmp_path, store, settings_file(tmp_path)) as server:
         shared = [path for folder in (tmp_path / "tmp").iterdir() for path in folder.iterdir()]
         modes = {path.name: path.stat().st_mode & 0o777 for path in shared}
         assert server.stop() == 0
@@ -155,9 +161,9 @@ def test_all_stop_when_told_to(tmp_path: Path, cluster: Cluster) -> None:
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_nobody_is_taken_while_all_stop(tmp_path: Path, cluster: Cluster) -> None:
+def test_nobody_is_taken_while_all_stop(tmp_path: Path, store: str) -> None:
     """While the workers come to their end, new connections are refused, not left waiting."""
-    with workers(tmp_path, cluster, settings_file(tmp_path, limits="body_seconds = 60")) as server:
+    with workers(tmp_path, store, settings_file(tmp_path, limits="body_seconds = 60")) as server:
         with server.connect() as connection:
             connection.sendall(b"POST /v1/access-requests HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
             connection.sendall(b"{")
@@ -170,9 +176,9 @@ def test_nobody_is_taken_while_all_stop(tmp_path: Path, cluster: Cluster) -> Non
     assert still_there
 
 
-def test_hup_replaces_them_one_after_the_other(tmp_path: Path, cluster: Cluster) -> None:
+def test_hup_replaces_them_one_after_the_other(tmp_path: Path, store: str) -> None:
     """After SIGHUP all are new, and requests were answered meanwhile."""
-    with workers(tmp_path, cluster, settings_file(tmp_path)) as server:
+    with workers(tmp_path, store, settings_file(tmp_path)) as server:
         before = set(pids_of(server))
         server.process.send_signal(signal.SIGHUP)
         statuses = set()
@@ -185,13 +191,13 @@ def test_hup_replaces_them_one_after_the_other(tmp_path: Path, cluster: Cluster)
     assert statuses == {200}
 
 
-def test_no_password_in_arguments_logs_or_answers(tmp_path: Path, cluster: Cluster, issuer: Issuer) -> None:
+def test_no_password_in_arguments_logs_or_answers(tmp_path: Path, cluster: OwnCluster, issuer: Issuer) -> None:
     """The database's password and a caller's token are in no command line, log line or answer, also when all fails."""
     identity = f'authority = "{issuer.authority}"\nca_file = "{issuer.ca_file}"\n'
     settings = settings_file(tmp_path, 'log_level = "debug"', identity=identity)
     now = int(time.time())
     token = issuer.token(iat=now, nbf=now, exp=now + 3600)
-    with workers(tmp_path, cluster, settings) as server:
+    with workers(tmp_path, cluster.conninfo("served", SERVER_ROLE), settings) as server:
         arguments = [_command_line(pid) for pid in all_of(tmp_path)]
         answers = [server.ask("/v1/me", token=token), server.ask("/v1/access-requests", token=token)]
         cluster.stop()
@@ -209,11 +215,13 @@ def test_no_password_in_arguments_logs_or_answers(tmp_path: Path, cluster: Clust
         assert secret not in told
 
 
-def test_the_sweep_runs_in_one_at_a_time(tmp_path: Path, cluster: Cluster) -> None:
+def test_the_sweep_runs_in_one_at_a_time(tmp_path: Path, cluster: OwnCluster) -> None:
     """What fell due is written down once, however many processes sweep, and also after an outage."""
     engine = open_postgresql(cluster.conninfo("served", SERVER_ROLE))
     store = SqlStore(engine, caller())
-    with workers(tmp_path, cluster, settings_file(tmp_path, "sweep_seconds = 0.2")) as server:
+    with workers(
+        tmp_path, cluster.conninfo("served", SERVER_ROLE), settings_file(tmp_path, "sweep_seconds = 0.2")
+    ) as server:
         first = store.raise_request(asking(), key="first")
         store.approve(first.id, etag=first.etag, limit=Limit(seconds=1), key="let in")
         server.wait_for("swept")
@@ -229,9 +237,9 @@ def test_the_sweep_runs_in_one_at_a_time(tmp_path: Path, cluster: Cluster) -> No
     assert sorted(str(entry.access_request_id) for entry in reached) == sorted([first.id, second.id])
 
 
-def test_who_comes_while_another_sweeps_goes_away(cluster: Cluster) -> None:
+def test_who_comes_while_another_sweeps_goes_away(store: str) -> None:
     """Two sweeps at the same moment: the second does nothing, and does not wait."""
-    engine = open_postgresql(cluster.conninfo("served", SERVER_ROLE), pool=4)
+    engine = open_postgresql(store, pool=4)
     begun, over = threading.Event(), threading.Event()
 
     def slow_clock() -> datetime:

@@ -1,7 +1,5 @@
 """Webhooks on PostgreSQL, with worker processes."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,28 +7,25 @@ import pytest
 from tests.contract.acts import approved
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.people import HOME, RESOURCE, asking, caller
-from tests.support.postgresql import OWNER, Cluster, new_cluster
-from tests.support.program import installed_program
-from tests.support.servers import CLIENT_ID, SECONDS, running_server
+from tests.support.postgresql import shared_cluster
+from tests.support.servers import CLIENT_ID, running_server
 
 from supportaccess.store.postgresql import open_postgresql
+from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.sql.store import SqlStore
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """Return a PostgreSQL of this test's own."""
-    with new_cluster() as cluster:
-        yield cluster
+def conninfo() -> Iterator[str]:
+    """Return how the server's role connects to a database with the store's schema."""
+    with shared_cluster().new_database(migrated=True) as name:
+        yield shared_cluster().conninfo(name, SERVER_ROLE)
 
 
-def test_several_processes_post_once(cluster: Cluster, tmp_path: Path) -> None:
+def test_several_processes_post_once(conninfo: str, tmp_path: Path) -> None:
     """Of three processes one posts, each tenant in order; when that is killed another goes on where it was."""
-    conninfo = cluster.make_database("store")
-    owner = {"PATH": os.environ["PATH"], "SUPPORTACCESS_DATABASE": cluster.conninfo("store", OWNER)}
-    subprocess.run([installed_program(), "store", "migrate", "-q"], env=owner, check=True, timeout=SECONDS)
     engine = open_postgresql(conninfo)
     with receiving() as receiver:
         settings = tmp_path / "server.toml"

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.postgresql import Cluster, new_cluster, postgresql_world, shared_cluster
+from tests.support.postgresql import Cluster, OwnCluster, new_cluster, postgresql_world, shared_cluster
 from tests.support.worlds import SqlWorld
 
 
@@ -19,7 +19,7 @@ def shared(world: SqlWorld) -> Cluster:  # noqa: ARG001 - it makes the database 
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[OwnCluster]:
     """Return a cluster to be broken, with a database `store`."""
     with new_cluster() as fresh:
         fresh.make_store("store")
@@ -27,14 +27,14 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def small_data_disk(cluster: Cluster) -> Cluster:
+def small_data_disk(cluster: OwnCluster) -> OwnCluster:
     """Return a cluster whose data is on a disk with hardly any room."""
     cluster.on_a_small_disk(cluster.data, 4_000_000)
     return cluster
 
 
 @pytest.fixture
-def small_wal_disk(cluster: Cluster) -> Cluster:
+def small_wal_disk(cluster: OwnCluster) -> OwnCluster:
     """Return a cluster whose write-ahead log is on a disk with hardly any room."""
     cluster.run("CHECKPOINT")
     cluster.on_a_small_disk(cluster.wal, 4_000_000)

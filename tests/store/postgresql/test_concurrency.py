@@ -12,7 +12,7 @@ import pytest
 from tests.contract.acts import approved, new_key, raised
 from tests.support.events import CREATED, event
 from tests.support.people import HOME, RESOURCE, SettableClock, asking, caller
-from tests.support.postgresql import Cluster
+from tests.support.postgresql import STORE, Cluster
 from tests.support.worlds import SqlWorld
 
 from supportaccess.domain.attempts import MOST, WINDOW
@@ -33,7 +33,7 @@ T = TypeVar("T")
 @pytest.fixture
 def world(world: SqlWorld, shared: Cluster) -> Iterator[SqlWorld]:
     """Return a store with a connection for each writer."""
-    usual, world.engine = world.engine, PostgresqlEngine(shared.conninfo("shared", SERVER_ROLE), pool=WRITERS)
+    usual, world.engine = world.engine, PostgresqlEngine(shared.conninfo(STORE, SERVER_ROLE), pool=WRITERS)
     yield world
     world.engine.close()
     world.engine = usual

@@ -2,7 +2,7 @@ import psycopg
 import pytest
 from tests.contract.acts import raised
 from tests.support.people import HOME
-from tests.support.postgresql import Cluster
+from tests.support.postgresql import STORE, Cluster
 from tests.support.worlds import SqlWorld
 
 from supportaccess.domain.errors import InvalidInput, StoreFull, StoreRefused, StoreUnavailable
@@ -78,7 +78,7 @@ def test_hostile_text_is_only_text(world: SqlWorld, text: str) -> None:
 def test_a_pool_that_is_used_up_is_waited_for_and_then_named(world: SqlWorld, shared: Cluster) -> None:
     """Who gets no connection in time is told so; nobody waits for ever."""
     assert world
-    engine = PostgresqlEngine(shared.conninfo("shared", SERVER_ROLE), pool=1, seconds=0.2)
+    engine = PostgresqlEngine(shared.conninfo(STORE, SERVER_ROLE), pool=1, seconds=0.2)
     with engine.reading([HOME]), pytest.raises(StoreUnavailable, match="no connection"), engine.reading([HOME]):
         pass
     engine.close()
@@ -88,7 +88,7 @@ def test_a_pool_that_is_used_up_is_waited_for_and_then_named(world: SqlWorld, sh
 
 def test_a_read_only_connection_is_given_up(shared: Cluster) -> None:
     """A standby takes no writes: the connection to it is closed, so that the next one may find the primary."""
-    engine = PostgresqlEngine(f"{shared.conninfo('shared', SERVER_ROLE)} options='-c transaction_read_only=on'", pool=1)
+    engine = PostgresqlEngine(f"{shared.conninfo(STORE, SERVER_ROLE)} options='-c transaction_read_only=on'", pool=1)
     with pytest.raises(StoreUnavailable), engine.writing([HOME]) as session:
         session.run("SET TRANSACTION READ ONLY; DELETE FROM idempotency", {})
     with engine.reading([HOME]) as session:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import pytest
 from tests.contract.acts import new_key, raised
 from tests.support.people import HOME, asking
-from tests.support.postgresql import Cluster
+from tests.support.postgresql import OwnCluster
 from tests.support.swallowing_proxy import swallowing_proxy
 from tests.support.worlds import SqlWorld
 
@@ -25,7 +25,7 @@ WRITERS = 8
 
 
 @pytest.fixture
-def broken(cluster: Cluster) -> Iterator[SqlWorld]:
+def broken(cluster: OwnCluster) -> Iterator[SqlWorld]:
     """Return a store on a cluster that may be broken; it is verified when the test is over."""
     world = SqlWorld(PostgresqlEngine(cluster.conninfo("store", SERVER_ROLE), pool=WRITERS, seconds=20))
     yield world
@@ -71,7 +71,7 @@ class Load:
                 self.failed.append(key)
 
 
-def test_the_death_of_the_database_loses_nothing_that_was_acknowledged(cluster: Cluster, broken: SqlWorld) -> None:
+def test_the_death_of_the_database_loses_nothing_that_was_acknowledged(cluster: OwnCluster, broken: SqlWorld) -> None:
     """Killed under load, three times, it has every acknowledged act, and of an unknown one all or nothing."""
     load = Load(broken)
     for round_ in range(1, 4):
@@ -91,7 +91,7 @@ def test_the_death_of_the_database_loses_nothing_that_was_acknowledged(cluster: 
         assert told.id == entries.get(key, told.id)
 
 
-def test_a_restarted_database_is_found_again(cluster: Cluster, broken: SqlWorld) -> None:
+def test_a_restarted_database_is_found_again(cluster: OwnCluster, broken: SqlWorld) -> None:
     """After a restart the next act finds the database, though every connection it had was lost."""
     record = raised(broken.store())
     cluster.stop()
@@ -100,7 +100,7 @@ def test_a_restarted_database_is_found_again(cluster: Cluster, broken: SqlWorld)
     assert broken.store().withdraw(record.id, etag=record.etag, key=new_key()).status is Status.CANCELED
 
 
-def test_a_database_that_is_down_is_said_to_be(cluster: Cluster) -> None:
+def test_a_database_that_is_down_is_said_to_be(cluster: OwnCluster) -> None:
     """While it is down an act is refused as unavailable, at start and later."""
     world = SqlWorld(PostgresqlEngine(cluster.conninfo("store", SERVER_ROLE), pool=2, seconds=1))
     record = raised(world.store())
@@ -113,7 +113,7 @@ def test_a_database_that_is_down_is_said_to_be(cluster: Cluster) -> None:
     world.close()
 
 
-def test_a_swallowed_reply_to_commit(cluster: Cluster, broken: SqlWorld) -> None:
+def test_a_swallowed_reply_to_commit(cluster: OwnCluster, broken: SqlWorld) -> None:
     """The answer to COMMIT is lost: it is told as unknown, and the same key ends in one decision and one entry."""
     record = raised(broken.store())
     with swallowing_proxy(cluster.port) as proxy:
@@ -132,7 +132,7 @@ def test_a_swallowed_reply_to_commit(cluster: Cluster, broken: SqlWorld) -> None
 
 
 @pytest.mark.parametrize("word", [b"FOR UPDATE", b"SELECT id"])
-def test_a_connection_lost_before_commit(cluster: Cluster, broken: SqlWorld, word: bytes) -> None:
+def test_a_connection_lost_before_commit(cluster: OwnCluster, broken: SqlWorld, word: bytes) -> None:
     """A connection that is lost before COMMIT was sent changed nothing, and that is what is told."""
     record = raised(broken.store())
     with swallowing_proxy(cluster.port) as proxy:
@@ -145,7 +145,7 @@ def test_a_connection_lost_before_commit(cluster: Cluster, broken: SqlWorld, wor
         behind.close()
 
 
-def waiting_for_a_standby(cluster: Cluster, act: Callable[[], AccessRequest]) -> "Future[AccessRequest]":
+def waiting_for_a_standby(cluster: OwnCluster, act: Callable[[], AccessRequest]) -> "Future[AccessRequest]":
     """Begin an act, and return when its COMMIT waits for a standby."""
     told: Future[AccessRequest] = Future()
 
@@ -160,7 +160,7 @@ def waiting_for_a_standby(cluster: Cluster, act: Callable[[], AccessRequest]) ->
     return told
 
 
-def test_giving_up_on_a_standby_is_no_success(cluster: Cluster, broken: SqlWorld) -> None:
+def test_giving_up_on_a_standby_is_no_success(cluster: OwnCluster, broken: SqlWorld) -> None:
     """A COMMIT that was cancelled while it waited for a standby is unknown; the same key waits for the standby too."""
     record = raised(broken.store())
     # A time limit of the operator's must not cancel a COMMIT that waits, either.
@@ -188,7 +188,7 @@ def test_giving_up_on_a_standby_is_no_success(cluster: Cluster, broken: SqlWorld
 
 
 def test_a_writer_that_hangs_is_not_waited_for_for_ever(
-    cluster: Cluster, broken: SqlWorld, monkeypatch: pytest.MonkeyPatch
+    cluster: OwnCluster, broken: SqlWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another transaction keeps a tenant's log locked, an act is refused in the end, and nothing was changed."""
     monkeypatch.setitem(postgresql._WRITE_SETTINGS, "lock_timeout", "100ms")
@@ -214,7 +214,7 @@ def until_refused(world: SqlWorld) -> tuple[list[str], Exception]:
     raise AssertionError("the disk was never full")
 
 
-def test_a_full_data_disk(small_data_disk: Cluster) -> None:
+def test_a_full_data_disk(small_data_disk: OwnCluster) -> None:
     """With the data disk full an act is refused and changes nothing; once there is room, it goes on."""
     world = SqlWorld(PostgresqlEngine(small_data_disk.conninfo("store", SERVER_ROLE), pool=2))
     done, refused = until_refused(world)
@@ -230,7 +230,7 @@ def test_a_full_data_disk(small_data_disk: Cluster) -> None:
     world.close()
 
 
-def test_a_full_wal_disk(small_wal_disk: Cluster) -> None:
+def test_a_full_wal_disk(small_wal_disk: OwnCluster) -> None:
     """With the disk of the write-ahead log full the database stops; with room again it has all that it acknowledged."""
     world = SqlWorld(PostgresqlEngine(small_wal_disk.conninfo("store", SERVER_ROLE), pool=2, seconds=20))
     done, refused = until_refused(world)

@@ -1,7 +1,6 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import count
 
 import pytest
 from tests.support.postgresql import OWNER, Cluster, programs, shared_cluster
@@ -10,8 +9,6 @@ from tests.support.requirements import require
 from supportaccess.domain.errors import InvalidInput, StoreRefused, StoreUnavailable
 from supportaccess.store.postgresql_schema import RIGHTS, SERVER_ROLE, migrate, plan
 from supportaccess.store.sql.engine import KNOWN_VERSION
-
-_numbers = count()
 
 
 @pytest.fixture
@@ -23,10 +20,8 @@ def cluster() -> Cluster:
 @pytest.fixture
 def database(cluster: Cluster) -> Iterator[str]:
     """Return the name of an empty database."""
-    name = f"empty_{next(_numbers)}"
-    cluster.make_database(name)
-    yield name
-    cluster.run(f"DROP DATABASE {name} WITH (FORCE)")
+    with cluster.new_database() as name:
+        yield name
 
 
 def test_a_plan_changes_nothing_and_says_what_is_to_be_done(cluster: Cluster, database: str) -> None:

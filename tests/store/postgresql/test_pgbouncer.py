@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from tests.contract.acts import approved, cross_tenant, raised, revoke
 from tests.support.people import FOREIGN, HOME, RESOURCE
-from tests.support.postgresql import OWNER, SECONDS, Cluster, free_port, run_as
+from tests.support.postgresql import OWNER, SECONDS, STORE, Cluster, free_port, run_as
 from tests.support.requirements import require
 from tests.support.worlds import SqlWorld
 
@@ -74,7 +74,7 @@ def _wait_for(port: int) -> None:
 @pytest.fixture
 def behind(world: SqlWorld, shared: Cluster, pooler: int) -> Iterator[SqlWorld]:
     """Return the store as it is seen through the pooler."""
-    usual, world.engine = world.engine, open_postgresql(shared.conninfo("shared", SERVER_ROLE, port=pooler))
+    usual, world.engine = world.engine, open_postgresql(shared.conninfo(STORE, SERVER_ROLE, port=pooler))
     yield world
     world.engine.close()
     world.engine = usual
@@ -94,7 +94,7 @@ def test_everything_works(behind: SqlWorld) -> None:
 
 def test_a_plan_is_made_through_it(shared: Cluster, pooler: int) -> None:
     """Whether a migration is needed can be asked through the pooler."""
-    assert plan(shared.conninfo("shared", OWNER, port=pooler)).up_to_date
+    assert plan(shared.conninfo(STORE, OWNER, port=pooler)).up_to_date
 
 
 def test_tenants_never_leak_to_another_client(behind: SqlWorld, shared: Cluster, pooler: int) -> None:
@@ -115,7 +115,7 @@ def test_tenants_never_leak_to_another_client(behind: SqlWorld, shared: Cluster,
 
     def look_without_tenants(_: int) -> set[tuple[object, ...]]:
         with psycopg.connect(
-            shared.conninfo("shared", SERVER_ROLE, port=pooler), autocommit=True, prepare_threshold=None
+            shared.conninfo(STORE, SERVER_ROLE, port=pooler), autocommit=True, prepare_threshold=None
         ) as bare:
             return {row for _ in range(200) for row in bare.execute("SELECT tenant_id FROM access_requests")}
 

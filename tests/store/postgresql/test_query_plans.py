@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 from tests.store.test_query_plans import FILTERS, NOW, many_steps
 from tests.support.people import HOME
-from tests.support.postgresql import postgresql_world, shared_cluster
+from tests.support.postgresql import STORE, postgresql_world, shared_cluster
 from tests.support.worlds import SqlWorld, counted_ids
 
 from supportaccess.store.protocol import SHORTEST_PREFIX, AuditQuery, Order, RequestQuery
@@ -29,17 +29,17 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[SqlWorld]:
     """Return a store with some thousand requests, swept."""
     with postgresql_world() as world:
         cluster = shared_cluster()
-        cluster.run("ALTER TABLE access_requests SET (autovacuum_enabled = off)", "shared")
-        cluster.run("DELETE FROM pg_statistic WHERE starelid = 'access_requests'::regclass", "shared")
+        cluster.run("ALTER TABLE access_requests SET (autovacuum_enabled = off)", STORE)
+        cluster.run("DELETE FROM pg_statistic WHERE starelid = 'access_requests'::regclass", STORE)
         with world.engine.writing([HOME]) as session:
             lock_and_write(world.engine, session, list(many_steps(random.Random(1), counted_ids())), {})
         world.clock.now = NOW
         world.sweep()
         if request.param == "with statistics":
-            cluster.run("ANALYZE access_requests", "shared")
+            cluster.run("ANALYZE access_requests", STORE)
         world.tenants.add(HOME)
         yield world
-        cluster.run("ALTER TABLE access_requests RESET (autovacuum_enabled)", "shared")
+        cluster.run("ALTER TABLE access_requests RESET (autovacuum_enabled)", STORE)
 
 
 def plan(world: SqlWorld, sql: str, parameters: dict[str, object], tenant_ids: tuple[str, ...] = (HOME,)) -> list[Plan]:

@@ -7,7 +7,7 @@ import pytest
 from tests.contract.acts import cross_tenant, new_key, raised
 from tests.support.events import CREATED, event
 from tests.support.people import FOREIGN, HOME, RESOURCE
-from tests.support.postgresql import TABLES, Cluster
+from tests.support.postgresql import STORE, TABLES, Cluster
 from tests.support.worlds import SqlWorld
 
 from supportaccess.domain.errors import InvalidInput, StoreRefused
@@ -36,14 +36,14 @@ def full(world: SqlWorld, shared: Cluster) -> Iterator[SqlWorld]:
                 session.run(statement, {"tenant_id": tenant_id})
     Outbox(world.engine, "siem", "target").begin([HOME, RESOURCE, FOREIGN], world.clock())
     yield world
-    shared.run("DELETE FROM audit_log_nodes", "shared")  # which a verification would find
+    shared.run("DELETE FROM audit_log_nodes", STORE)  # which a verification would find
 
 
 @pytest.fixture
 def connection(full: SqlWorld, shared: Cluster) -> Iterator[Connection]:
     """Return a bare connection of the server's role."""
     assert full
-    with psycopg.connect(shared.conninfo("shared", SERVER_ROLE), autocommit=True) as bare:
+    with psycopg.connect(shared.conninfo(STORE, SERVER_ROLE), autocommit=True) as bare:
         yield bare
 
 
@@ -144,4 +144,4 @@ def test_even_the_superuser_changes_no_entry_by_accident(full: SqlWorld, shared:
     """A trigger refuses to change or delete audit entries, whoever asks."""
     assert full
     with pytest.raises(psycopg.errors.RaiseException, match="never changed"):
-        shared.run(statement, "shared")
+        shared.run(statement, STORE)

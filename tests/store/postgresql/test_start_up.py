@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.postgresql import OWNER, Cluster, new_cluster
+from tests.support.postgresql import OWNER, OwnCluster, new_cluster
 
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.store.postgresql import check, open_postgresql
@@ -12,20 +12,20 @@ from supportaccess.store.sql.engine import KNOWN_VERSION
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[OwnCluster]:
     with new_cluster() as fresh:
         fresh.make_store("store")
         fresh.run("CREATE ROLE mighty SUPERUSER")
         yield fresh
 
 
-def refusal(cluster: Cluster, user: str = SERVER_ROLE, database: str = "store") -> StoreRefused:
+def refusal(cluster: OwnCluster, user: str = SERVER_ROLE, database: str = "store") -> StoreRefused:
     with pytest.raises(StoreRefused) as refused:
         open_postgresql(cluster.conninfo(database, user))
     return refused.value
 
 
-def test_a_database_as_it_should_be(cluster: Cluster) -> None:
+def test_a_database_as_it_should_be(cluster: OwnCluster) -> None:
     """As the server's role, on a migrated database with PostgreSQL's own settings, nothing is refused."""
     open_postgresql(cluster.conninfo("store", SERVER_ROLE)).close()
 
@@ -127,7 +127,7 @@ def test_a_database_as_it_should_be(cluster: Cluster) -> None:
     ],
 )
 def test_what_is_wrong_is_named_with_what_mends_it(
-    cluster: Cluster, before: str, after: str, named: str, mend: str
+    cluster: OwnCluster, before: str, after: str, named: str, mend: str
 ) -> None:
     """Each thing that is wrong is refused by its name, with the statement that mends it."""
     cluster.run(before.format(SERVER_ROLE), "store")
@@ -140,14 +140,14 @@ def test_what_is_wrong_is_named_with_what_mends_it(
     check(cluster.conninfo("store", SERVER_ROLE))
 
 
-def test_rights_on_columns_that_the_table_gives_anyway(cluster: Cluster) -> None:
+def test_rights_on_columns_that_the_table_gives_anyway(cluster: OwnCluster) -> None:
     """A right on a column that the role has on the whole table is none too many."""
     cluster.run(f"GRANT SELECT (entry) ON audit_events TO {SERVER_ROLE}", "store")
 
     check(cluster.conninfo("store", SERVER_ROLE))
 
 
-def test_the_superuser_and_the_owner_are_refused(cluster: Cluster) -> None:
+def test_the_superuser_and_the_owner_are_refused(cluster: OwnCluster) -> None:
     """Signed in as either, the server does not start: row-level security would not hold."""
     superuser, owner = refusal(cluster, "postgres"), refusal(cluster, OWNER)
     assert superuser.message == "the server's role postgres is a superuser"
@@ -156,7 +156,7 @@ def test_the_superuser_and_the_owner_are_refused(cluster: Cluster) -> None:
         assert str(refused.hint).startswith("Let the server sign in as a role of its own")
 
 
-def test_an_empty_database_says_what_to_run(cluster: Cluster) -> None:
+def test_an_empty_database_says_what_to_run(cluster: OwnCluster) -> None:
     """A database without the schema is refused with the command that makes it."""
     cluster.make_database("empty")
     refused = refusal(cluster, database="empty")
@@ -164,14 +164,14 @@ def test_an_empty_database_says_what_to_run(cluster: Cluster) -> None:
     assert refused.hint == "supportaccess store migrate"
 
 
-def test_another_encoding_is_refused(cluster: Cluster) -> None:
+def test_another_encoding_is_refused(cluster: OwnCluster) -> None:
     """In a database that is not UTF8 not every text could be kept."""
     cluster.run(f"CREATE DATABASE latin OWNER {OWNER} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     assert "encoding is LATIN1" in refusal(cluster, database="latin").message
 
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
-def test_settings_that_lose_what_was_told_as_done(cluster: Cluster, setting: str) -> None:
+def test_settings_that_lose_what_was_told_as_done(cluster: OwnCluster, setting: str) -> None:
     """With fsync or full_page_writes off a crash may lose or tear what was acknowledged: the server does not start."""
     cluster.run(f"ALTER SYSTEM SET {setting} = off")
     cluster.run("SELECT pg_reload_conf()")
