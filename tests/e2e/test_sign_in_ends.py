@@ -10,8 +10,15 @@ from tests.cli.home import Result
 from tests.cli.terminal import CTRL_C
 from tests.e2e.signing_in import at_terminal, by_browser, by_code, raised
 from tests.support.chromium import Browser, browser, chromium
-from tests.support.identity_provider import ADA, DAEMON_SECRET, HAL, NORA, IdentityProvider, identity_provider
-from tests.support.identity_provider import running as running_provider
+from tests.support.identity_provider import (
+    ADA,
+    DAEMON_SECRET,
+    HAL,
+    NORA,
+    IdentityProvider,
+    identity_provider,
+    new_provider,
+)
 from tests.support.issuer import DAEMON
 from tests.support.people import FOREIGN, HOME, RESOURCE
 from tests.support.sign_in import Store, User, running
@@ -134,12 +141,8 @@ def test_a_missing_role(user: User) -> None:
 @pytest.mark.parametrize(("skew", "why"), [(600, "not valid yet"), (-7200, "it has expired")])
 def test_clocks_that_differ(tmp_path: Path, skew: int, why: str) -> None:
     """Where the authority's clock is wrong the store takes no token, and says that it is about time: exit 3."""
-    for name in ("provider", "store"):
-        (tmp_path / name).mkdir()
-    with (
-        running_provider(tmp_path / "provider", [HOME, RESOURCE], skew=skew) as provider,
-        running(tmp_path / "store", provider) as store,
-    ):
+    (tmp_path / "store").mkdir()
+    with new_provider(skew=skew) as provider, running(tmp_path / "store", provider) as store:
         user = store.user(tmp_path / "home")
         secret = ("--with", "client-secret", "--client-id", DAEMON, "--secret-env", "SECRET")
         refused(user.run(*to(user), *secret, env={"SECRET": DAEMON_SECRET}), 3, why)
@@ -147,12 +150,8 @@ def test_clocks_that_differ(tmp_path: Path, skew: int, why: str) -> None:
 
 def test_clocks_that_differ_a_little(tmp_path: Path) -> None:
     """Half a minute does no harm."""
-    for name in ("provider", "store"):
-        (tmp_path / name).mkdir()
-    with (
-        running_provider(tmp_path / "provider", [HOME, RESOURCE], skew=30) as provider,
-        running(tmp_path / "store", provider) as store,
-    ):
+    (tmp_path / "store").mkdir()
+    with new_provider(skew=30) as provider, running(tmp_path / "store", provider) as store:
         assert signed_in(store.user(tmp_path / "home")).run("list").code == 0
 
 

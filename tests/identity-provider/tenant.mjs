@@ -21,6 +21,17 @@ const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 //   hangs      answers nothing
 const USUAL = { lifetime: 3600, claims: {}, refuses: {}, hangs: false };
 
+const keys = new Map();
+
+// The key of a tenant, which is the same with every provider: their issuers differ.
+function keyOf(id) {
+  if (!keys.has(id)) {
+    const made = promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
+    keys.set(id, made.then(({ privateKey }) => ({ ...privateKey.export({ format: 'jwk' }), use: 'sig' })));
+  }
+  return keys.get(id);
+}
+
 export class Tenant {
   constructor(base, id, settings, key) {
     this.id = id;
@@ -35,8 +46,7 @@ export class Tenant {
   }
 
   static async at(base, id, settings) {
-    const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
-    return new Tenant(base, id, settings, { ...privateKey.export({ format: 'jwk' }), use: 'sig' });
+    return new Tenant(base, id, settings, await keyOf(id));
   }
 
   answer(request, response) {

@@ -26,6 +26,11 @@ class ServerCertificate:
     authority: Path
 
 
+def loopback_files(folder: Path) -> ServerCertificate:
+    """Name the files that `certificate_for_loopback` writes."""
+    return ServerCertificate(folder / "server.pem", folder / "server.key", folder / "authority.pem")
+
+
 def certificate_for_loopback(
     folder: Path, *, begins: timedelta = -_DAY, ends: timedelta = _DAY, also: Sequence[str] = ()
 ) -> ServerCertificate:
@@ -41,7 +46,7 @@ def certificate_for_loopback(
     certificate = _signed(
         _named("localhost"), issuer, key.public_key(), authority_key, _SIGNS_HANDSHAKES, names, (begins, ends)
     )
-    made = ServerCertificate(folder / "server.pem", folder / "server.key", folder / "authority.pem")
+    made = loopback_files(folder)
     made.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     made.key.touch(mode=0o600)
@@ -61,6 +66,11 @@ class ClientCertificate:
     passphrase: str
 
 
+def client_files(folder: Path) -> ClientCertificate:
+    """Name the files that `client_certificate` writes."""
+    return ClientCertificate(folder / "pipeline.pem", folder / "both.pem", folder / "both.pfx", "only for tests")
+
+
 def client_certificate(folder: Path) -> ClientCertificate:
     """Make a certificate with an RSA key, signed by itself, as an application registration takes it."""
     key, name, now = (
@@ -73,7 +83,7 @@ def client_certificate(folder: Path) -> ClientCertificate:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    made = ClientCertificate(folder / "pipeline.pem", folder / "both.pem", folder / "both.pfx", "only for tests")
+    made = client_files(folder)
     pem = certificate.public_bytes(serialization.Encoding.PEM)
     pkcs8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     protection = serialization.BestAvailableEncryption(made.passphrase.encode())

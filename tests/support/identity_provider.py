@@ -1,21 +1,18 @@
-"""The identity provider of the tests as a child process: tests/identity-provider, on Node.js."""
+"""Identity providers of the tests: tests/identity-provider, one process on Node.js for a whole run."""
 
 import json
-import subprocess
+import secrets
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
 import requests
-from tests.support.certificates import (
-    ClientCertificate,
-    ServerCertificate,
-    certificate_for_loopback,
-    client_certificate,
-)
+from tests.support import run
+from tests.support.certificates import certificate_for_loopback, client_certificate, client_files, loopback_files
 from tests.support.issuer import API, CERTIFIED, CLIENT, DAEMON, FEDERATED, SCOPE
 from tests.support.node import install
 from tests.support.pages import Reader
@@ -45,17 +42,13 @@ class IdentityProvider:
     `server_certificate` is its own, `certificate` what the application CERTIFIED proves itself with.
     """
 
-    def __init__(
-        self, process: "subprocess.Popen[str]", port: int, own: ServerCertificate, certificate: ClientCertificate
-    ) -> None:
+    def __init__(self, process: "_Process", port: int) -> None:
         self.authority = f"https://localhost:{port}"
-        self.ca_file = own.authority
-        self.server_certificate = own.certificate
-        self.certificate = certificate
+        self.ca_file = process.certificate.authority
+        self.server_certificate = process.certificate.certificate
+        self.certificate = process.proof
         self._process = process
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy or a CA bundle of the environment is not for loopback
-        self._session.verify = str(self.ca_file)
+        self._port = port
 
     def token(
         self,
@@ -103,7 +96,7 @@ class IdentityProvider:
     def post(self, tenant_id: str, endpoint: str, **form: str) -> dict[str, object]:
         """Post a form to an endpoint of a tenant and return its answer. Raises requests.HTTPError when it refuses."""
         url = f"{self.authority}/{tenant_id}/v2.0/{endpoint}"
-        answer = self._session.post(url, data=form, timeout=SECONDS)
+        answer = self._process.session.post(url, data=form, timeout=SECONDS)
         if not answer.ok:
             raise requests.HTTPError(answer.text, response=answer)
         return dict(answer.json())
@@ -146,25 +139,36 @@ class IdentityProvider:
             time.sleep(0.02)
 
     def _order(self, tenant_id: str, **order: object) -> dict[str, int]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"tenant": tenant_id, **order}) + "\n")
-        self._process.stdin.flush()
-        carried_out: dict[str, int] = json.loads(self._process.stdout.readline())
-        return carried_out
+        return self._process.ask("order", port=self._port, tenant=tenant_id, **order)
 
 
-@contextmanager
-def running(
-    folder: Path, tenants: Sequence[str] = (HOME, RESOURCE, FOREIGN), *, skew: int = 0
-) -> Iterator[IdentityProvider]:
-    """Run an identity provider with its certificate in a folder. Its clock is `skew` seconds ahead."""
+class _Process:
+    """The process of the providers, as it was started with a folder. Several test processes may use it."""
+
+    def __init__(self, folder: Path, port: int, secret: str) -> None:
+        self.certificate = loopback_files(folder)
+        self.proof = client_files(folder)
+        self.session = requests.Session()
+        self.session.trust_env = False  # a proxy or a CA bundle of the environment is not for loopback
+        self.session.verify = str(self.certificate.authority)
+        self._url = f"https://localhost:{port}"
+        self._secret = {"Authorization": f"Bearer {secret}"}
+
+    def ask(self, what: str, **order: object) -> dict[str, int]:
+        """Give an order: server.mjs says which there are."""
+        answer = self.session.post(f"{self._url}/{what}", json=order, headers=self._secret, timeout=SECONDS)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+
+def _start(folder: Path) -> dict[str, object]:
+    """Start the process, which ends with the run, in an empty folder."""
     install(PROGRAM)
-    certificate, proof = certificate_for_loopback(folder), client_certificate(folder)
+    certificate, proof, secret = certificate_for_loopback(folder), client_certificate(folder), secrets.token_urlsafe()
     settings = {
         "certificate": str(certificate.certificate),
         "key": str(certificate.key),
-        "tenants": list(tenants),
+        "secret": secret,
         "audience": API,
         "scope": SCOPE,
         "publicClient": CLIENT,
@@ -174,33 +178,38 @@ def running(
             {"clientId": FEDERATED, "federated": EXCHANGE_AUDIENCE, "roles": APPLICATION_ROLES},
         ],
         "people": PEOPLE,
-        "skew": skew,
     }
-    log = folder / "identity-provider.log"
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(
-            ["node", PROGRAM / "server.mjs", json.dumps(settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as process,
-    ):
-        assert process.stdout is not None
-        assert process.stdin is not None
-        port = process.stdout.readline().strip()
-        assert port.isdigit(), log.read_text()
-        try:
-            yield IdentityProvider(process, int(port), certificate, proof)
-        finally:
-            process.stdin.close()  # at which it ends
+    printed = run.current().keep(["node", str(PROGRAM / "server.mjs"), json.dumps(settings)], folder)
+    ends = time.monotonic() + 2 * SECONDS
+    while not (port := printed.read_text()).endswith("\n"):
+        assert time.monotonic() < ends, (folder / "log").read_text()
+        time.sleep(0.01)
+    return {"folder": str(folder), "port": int(port), "secret": secret}
+
+
+@cache
+def _process() -> _Process:
+    told = run.current().shared("identity-provider", _start)
+    process = _Process(Path(told["folder"]), told["port"], told["secret"])
+    run.current().at_end.callback(process.session.close)
+    return process
+
+
+@contextmanager
+def new_provider(tenants: Sequence[str] = (HOME, RESOURCE, FOREIGN), *, skew: int = 0) -> Iterator[IdentityProvider]:
+    """Run an identity provider of one's own. Its clock is `skew` seconds ahead."""
+    process = _process()
+    port = process.ask("start", tenants=tenants, skew=skew)["port"]
+    try:
+        yield IdentityProvider(process, port)
+    finally:
+        process.ask("stop", port=port)
 
 
 @pytest.fixture(scope="session")
-def identity_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
+def identity_provider() -> Iterator[IdentityProvider]:
     """Run one identity provider for all tests of a worker."""
-    with running(tmp_path_factory.mktemp("identity-provider")) as provider:
+    with new_provider() as provider:
         yield provider
 
 

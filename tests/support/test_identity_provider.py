@@ -1,27 +1,26 @@
 """The tests' own identity provider does what they rely on."""
 
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 import requests
-from tests.support.children import ROOT
 from tests.support.identity_provider import (
     APPLICATION_ROLES,
     DEVICE_CODE,
     IdentityProvider,
     identity_provider,
+    new_provider,
     object_id,
 )
 from tests.support.issuer import API, CLIENT, DAEMON, SCOPE
 from tests.support.people import HOME, RESOURCE
+from tests.support.run import current
 
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.identity.authentication import Authenticator
+from supportaccess.server.identity.refusals import TokenRefused
 from supportaccess.server.settings import IdentitySettings, PermissionsFrom
 
 __all__ = ["identity_provider"]
@@ -136,29 +135,34 @@ def test_a_person_signs_in_with_a_device_code(identity_provider: IdentityProvide
     assert claims_of(str(identity_provider.post(HOME, "token", **renewed)["access_token"]))["oid"] == claims["oid"]
 
 
-def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
-    """A test process that is killed leaves no identity provider behind."""
-    script = f"""
-        import os, signal, sys
-        from pathlib import Path
-        sys.path.insert(0, {str(ROOT)!r})
-        from tests.support.identity_provider import running
-        with running(Path({str(tmp_path)!r})) as provider:
-            print(provider.authority, flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(line[8:] for line in script.splitlines())],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    authority = done.stdout.strip()
-    assert authority.startswith("https://localhost:"), done.stderr
+def test_providers_of_one_process_have_nothing_in_common(identity_provider: IdentityProvider) -> None:
+    """What a test process does to a tenant leaves that tenant of other test processes as it is, as do its tokens."""
+    with new_provider() as other:
+        with other.behaving(HOME, claims={"name": "Eve"}, refuses={"client_credentials": {"error": "no"}}):
+            told = claims_of(identity_provider.client_credentials(HOME))
+            with pytest.raises(requests.HTTPError, match="no"):
+                other.client_credentials(HOME)
+        token = other.client_credentials(HOME)
+    settings = IdentitySettings(
+        tenants=(HOME,), client_id=API, authority=identity_provider.authority, ca_file=identity_provider.ca_file
+    )
 
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            requests.get(authority, verify=str(tmp_path / "authority.pem"), timeout=5)
-        except requests.ConnectionError:
-            return
-        time.sleep(0.05)
-    pytest.fail("it is still there")
+    assert (told["iss"], "name" in told) == (f"{identity_provider.authority}/{HOME}/v2.0", False)
+    assert claims_of(token)["iss"] == f"{other.authority}/{HOME}/v2.0"
+    with pytest.raises(TokenRefused):
+        Authenticator(settings).verify(token)
+    with pytest.raises(requests.ConnectionError):
+        other.client_credentials(HOME)
+
+
+def test_orders_take_the_secret(identity_provider: IdentityProvider) -> None:
+    """Who does not know it changes no tenant."""
+    told = current().shared("identity-provider", lambda _: {})
+    url = f"https://localhost:{told['port']}/order"
+    order = {"port": int(identity_provider.authority.rpartition(":")[2]), "tenant": HOME, "behaviour": {"hangs": True}}
+    answer = requests.post(
+        url, json=order, headers={"Authorization": "Bearer x"}, verify=str(identity_provider.ca_file), timeout=30
+    )
+
+    assert answer.status_code == 404
+    assert claims_of(identity_provider.client_credentials(HOME))["tid"] == HOME

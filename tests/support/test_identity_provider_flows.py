@@ -19,7 +19,7 @@ from tests.support.identity_provider import (
     SECONDS,
     IdentityProvider,
     identity_provider,
-    running,
+    new_provider,
 )
 from tests.support.issuer import API, CERTIFIED, CLIENT, DAEMON, FEDERATED, SCOPE, Issuer
 from tests.support.issuer import running as running_issuer
@@ -258,9 +258,9 @@ def test_a_tenant_can_hang(identity_provider: IdentityProvider) -> None:
     assert answers(FOREIGN)
 
 
-def test_a_provider_whose_clock_is_ahead(identity_provider: IdentityProvider, tmp_path: Path) -> None:
+def test_a_provider_whose_clock_is_ahead(identity_provider: IdentityProvider) -> None:
     """Its tokens begin and end later than they should."""
-    with running(tmp_path, [HOME], skew=600) as ahead:
+    with new_provider([HOME], skew=600) as ahead:
         skewed = claims_of(alone(ahead, DAEMON, DAEMON_SECRET).acquire_token_for_client(EVERYTHING))
     right = claims_of(alone(identity_provider, DAEMON, DAEMON_SECRET).acquire_token_for_client(EVERYTHING))
 
