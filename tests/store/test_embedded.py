@@ -290,6 +290,16 @@ class TestDamage:
 
         assert path.read_bytes() == garbage
 
+    def test_a_refused_file_is_closed(self, path: Path) -> None:
+        """Nothing keeps a refused file open, not even the error while it is looked at."""
+        path.parent.mkdir()
+        path.write_bytes(b"x" * 100_000)
+        with pytest.raises(StoreRefused) as refused:
+            open_embedded(path)
+
+        assert refused.tb is not None
+        assert str(path) not in {os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()}
+
     @pytest.mark.parametrize("part", [0.02, 0.1, 0.5, 0.9])
     def test_what_was_cut_off_is_refused_or_found(self, data: bytearray, path: Path, part: float) -> None:
         """A file that lost its end is refused when it is opened, used or verified."""

@@ -30,8 +30,12 @@ class SqliteEngine:
         self.path = path
         with _explained(path):
             self.connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
-            # FULL syncs the log at every commit: what was acknowledged survives a power cut.
-            self.connection.execute("PRAGMA synchronous = FULL")
+            try:
+                # FULL syncs the log at every commit: what was acknowledged survives a power cut.
+                self.connection.execute("PRAGMA synchronous = FULL")
+            except BaseException:
+                self.connection.close()
+                raise
         self._session = _Session(self.connection, path)
 
     @contextmanager
