@@ -3,6 +3,7 @@
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,12 +27,21 @@ class Message(NamedTuple):
         """What happened."""
         return str(self.payload["data"]["what"])
 
+    @property
+    def tenant_id(self) -> str:
+        """The tenant that is told."""
+        return str(self.payload["data"]["tenantId"])
+
 
 Answer = Callable[["_Handler"], None]
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes messages. `answers` are given first; then 204, and what that answers is `taken`."""
+    """Takes messages. `answers` are given first; then 204, and what that answers is `taken`: once, as it came first.
+
+    `asked` has each that came, as often as it came. `overlapping` has those that came before an earlier one of the same
+    tenant was answered with 204, for which the receiver takes `seconds`.
+    """
 
     daemon_threads = True
 
@@ -40,6 +50,9 @@ class Receiver(ThreadingHTTPServer):
         self.answers: list[Answer] = []
         self.asked: list[Message] = []
         self.taken: list[Message] = []
+        self.seconds = 0.0
+        self.overlapping: list[Message] = []
+        self.unanswered: list[Message] = []
         self.signatures: list[str] = []
         self.paths: list[str] = []
         self.came = threading.Condition()
@@ -73,15 +86,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.asked.append(message)
             self.server.signatures.append(self.headers["webhook-signature"])
             self.server.paths.append(self.path)
+            if any(each.tenant_id == message.tenant_id for each in self.server.unanswered):
+                self.server.overlapping.append(message)
             answer = self.server.answers.pop(0) if self.server.answers else None
+            if answer is None:
+                self.server.unanswered.append(message)
+                if message.id not in {each.id for each in self.server.taken}:
+                    self.server.taken.append(message)
             self.server.came.notify_all()
-        if answer is not None:
-            answer(self)
-            return
-        status(204)(self)
-        with self.server.came:
-            self.server.taken.append(message)
-            self.server.came.notify_all()
+        if answer is None:
+            time.sleep(self.server.seconds)
+            with self.server.came:  # before it is answered: afterwards the next one may be here already
+                self.server.unanswered.remove(message)
+            answer = status(204)
+        answer(self)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

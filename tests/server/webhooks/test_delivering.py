@@ -53,6 +53,18 @@ def test_what_happens_is_posted_signed_and_in_order(posting: Posting) -> None:
     assert not any(secret in "".join(server.raw) + metrics for secret in (SECRET, "hunter2", "/hook"))
 
 
+def test_a_later_message_waits_for_an_earlier_one(posting: Posting) -> None:
+    """Of one tenant no message is posted before the one before it is answered."""
+    posting.receiver.seconds = 0.2
+    with posting.running(), posting.store() as store:
+        for number in range(3):
+            approved(store, asking(f"{number}"))
+        messages = posting.receiver.wait_for(6)
+
+    assert [each.payload["data"]["sequence"] for each in messages] == list(range(6))
+    assert posting.receiver.overlapping == []
+
+
 def test_only_what_is_wanted_is_posted(posting: Posting) -> None:
     """A webhook for some events of one tenant gets those alone; another tenant's secret stays one."""
     with posting.running(f'events = ["approved", "revoked"]\ntenants = ["{HOME}"]'), posting.store() as store:
@@ -196,7 +208,7 @@ def backlog(server: RunningServer) -> tuple[float, float]:
 
 def test_what_is_not_delivered_is_measured(posting: Posting) -> None:
     """While a receiver takes nothing, the metrics say how much of all tenants waits and for how long; then nothing."""
-    posting.receiver.answers = [status(500)] * 2
+    posting.receiver.answers = [status(500, Retry_After="3600")] * 2
     with posting.running() as server:
         with posting.store(now=now() - timedelta(minutes=10)) as store:
             raised(store, asking("1"))
@@ -205,6 +217,7 @@ def test_what_is_not_delivered_is_measured(posting: Posting) -> None:
             raised(store, asking("3"))
         until(lambda: backlog(server)[0] == 3)
         entries, age = backlog(server)
+        alter(posting.folder, "UPDATE webhook_cursors SET next_attempt_at = 0")
         posting.receiver.wait_for(3)
         until(lambda: backlog(server) == (0, 0))
 
@@ -213,11 +226,13 @@ def test_what_is_not_delivered_is_measured(posting: Posting) -> None:
 
 def test_the_clock_is_announced_and_told(posting: Posting) -> None:
     """A near deadline is announced once, with a restart in between; what then lapses is told once it is swept."""
+    deadline = now() + timedelta(minutes=50)
     with posting.store(now=now() - 5 * HOUR) as store:
-        both = [raised(store, asking(ticket, decide_by=DEADLINE)) for ticket in ("1", "2")]
+        both = [raised(store, asking(ticket, decide_by=deadline)) for ticket in ("1", "2")]
         raised(store, asking("3", decide_by=now() + 3 * HOUR))
     with posting.running() as server:
         first = posting.receiver.wait_for(2)
+        until(lambda: 'outcome="done",webhook="siem"} 2.0' in server.ask("/metrics").body.decode())
         assert server.stop() == 0
     with posting.running():
         with posting.store(now=now() - HOUR) as store:
@@ -231,6 +246,7 @@ def test_the_clock_is_announced_and_told(posting: Posting) -> None:
         "accessRequest.created",
         "accessRequest.lapsed",
     ]
+    assert [each.id for each in posting.receiver.asked] == [each.id for each in messages]
 
 
 def test_a_receiver_behind_tls(tmp_path: Path) -> None:
@@ -270,9 +286,6 @@ def test_a_secret_is_changed_while_the_server_runs(posting: Posting) -> None:
 
     assert [each.count("v1,") for each in posting.receiver.signatures] == [1, 2]
     assert "no secret" in waits["message"]
-
-
-DEADLINE = now() + timedelta(minutes=50)
 
 
 def alter(folder: Path, statement: str) -> None:
