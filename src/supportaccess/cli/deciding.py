@@ -150,6 +150,11 @@ def _read(
 
 
 def _decided_elsewhere(record: AccessRequest, verb: Verb) -> DecidedElsewhere:
+    if not record.source.is_known:
+        return DecidedElsewhere(
+            f"{record.id} is a mirror of a record of {record.source}, which this version cannot decide",
+            hint=f"supportaccess show {record.id}",
+        )
     mirror = f"{record.id} is a mirror of Microsoft Entra's own record"
     if record.status is not verb.start:
         return DecidedElsewhere(

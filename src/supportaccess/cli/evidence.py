@@ -96,7 +96,9 @@ def _closed(store: RequestStore) -> dict[str, datetime]:
 
 def _raised_by(store: RequestStore, records: Iterable[AccessRequest]) -> dict[str, Actor]:
     """Return who raised each request that was approved, as far as this tenant's log has its creation."""
-    ids = iter([record.id for record in records if record.source is Source.STORE and record.status in WAS_APPROVED])
+    ids = iter(
+        [record.id for record in records if record.source is Source.STORE and record.status.counts_as in WAS_APPROVED]
+    )
     found: dict[str, Actor] = {}
     created = frozenset({Activity.REQUEST_CREATED})
     while some := frozenset(islice(ids, _IDS_AT_ONCE)):

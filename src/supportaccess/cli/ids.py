@@ -24,7 +24,7 @@ def resolve(store: RequestStore, text: str) -> AccessRequest:
         return by_id[0]
     by_number = [record for record in found if record.support_request_id == text]
     by_prefix = [record for record in found if record.support_request_id != text]
-    open_ones = [record for record in by_number if record.status in OPEN]
+    open_ones = [record for record in by_number if record.status.counts_as in OPEN]
     candidates = by_prefix + (open_ones or by_number[:1])
     if len(candidates) == 1:
         return candidates[0]

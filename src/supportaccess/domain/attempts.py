@@ -35,7 +35,7 @@ MOST = {Activity.ACCESS_DENIED: 20, Activity.ATTEMPT_FAILED: 20, Activity.LOG_RE
 
 
 class Act(StrEnum):
-    """What can be tried at a store, as `details.operation` has it. The list is closed."""
+    """What can be tried at a store, as `details.operation` has it."""
 
     LIST = "list"
     COUNT = "count"

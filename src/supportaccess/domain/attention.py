@@ -19,6 +19,8 @@ def listed_at(record: AccessRequest) -> datetime:
 
 def urgency(record: AccessRequest) -> int:
     """Return the deadline or the time limit in microseconds, NEVER without one; of a final record, minus its end."""
+    if not record.status.is_known:
+        return NEVER
     match record.status:
         case Status.PENDING:
             moment = record.decide_by
@@ -31,5 +33,5 @@ def urgency(record: AccessRequest) -> int:
 
 def attention_key(record: AccessRequest) -> tuple[int, int, datetime, str]:
     """Return the sort key: pending by deadline, open access by time limit, then what ended, the latest first."""
-    group = {Status.PENDING: 0, Status.APPROVED: 1}.get(record.status, 2)
+    group = {Status.PENDING: 0, Status.APPROVED: 1}.get(record.status.counts_as, 2)
     return group, urgency(record), listed_at(record), record.id

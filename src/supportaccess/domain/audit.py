@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 
 from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.records import AccessRequest, Actor, Status, Struct, canonical_json
+from supportaccess.domain.records import AccessRequest, Actor, OpenName, Status, Struct, canonical_json
 
 FORMAT_VERSION = 1
 LARGEST_ENTRY = 16 * 1024
 
 
-class Activity(StrEnum):
-    """What an entry tells of. The first six are Entra's own names; the list is closed."""
+class Activity(OpenName):
+    """What an entry tells of. The first six are Entra's own names."""
 
     REQUEST_CREATED = "Request created"
     REQUEST_APPROVED = "Request approved"

@@ -5,16 +5,15 @@ One tenant's events are of its own log and records alone, so that they tell noth
 
 import hashlib
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from supportaccess.domain import due
 from supportaccess.domain.attention import listed_at
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.records import AccessRequest, Actor, Status, Struct, canonical_json
+from supportaccess.domain.records import AccessRequest, Actor, OpenName, Status, Struct, canonical_json
 from supportaccess.domain.times import to_microseconds
 
 
-class What(StrEnum):
+class What(OpenName):
     """What happened: most are the status that a request came to have.
 
     `updated` is a mirror of which more was read, `merged` one that turned out to be half of another. The last two
@@ -50,7 +49,7 @@ TOLD = frozenset(
         Activity.MIRROR_MERGED,
     }
 )
-"""The activities that are told of, where their entry is about an access request."""
+"""The activities that are told of, where their entry is about an access request; unknown ones if they changed it."""
 
 _BY_CLOCK = {Status.LAPSED: Status.PENDING, Status.EXPIRED: Status.APPROVED}
 
@@ -79,7 +78,7 @@ class Event(Struct, frozen=True, kw_only=True):
 
 def event_of(entry: AuditEntry, record: AccessRequest | None) -> Event | None:
     """Return what an entry tells of a request, which now stands as the record; None for an entry of another kind."""
-    if entry.activity not in TOLD or entry.access_request_id is None:
+    if entry.access_request_id is None or not is_told(entry):
         return None
     what = _what(entry.status_before, entry.status_after)
     return Event(
@@ -148,9 +147,16 @@ def event_id(tenant_id: str, request_id: str, what: What, time: datetime) -> str
     return f"evt_{hashlib.sha256(told).hexdigest()[:32]}"
 
 
+def is_told(entry: AuditEntry) -> bool:
+    """Whether events tell of the entry, where it is about an access request."""
+    if entry.activity.is_known:
+        return entry.activity in TOLD
+    return entry.status_after is not None and entry.status_after != entry.status_before
+
+
 def _what(before: Status | None, after: Status | None) -> What:
     if after is None:
         return What.MERGED
-    if before is after:
+    if before == after:
         return What.UPDATED
     return What.CREATED if after is Status.PENDING else What(after.value)

@@ -63,6 +63,8 @@ def _of_records(requests: Sequence[ReportedRequest]) -> Iterator[str]:
     yield from _told("Requests whose engineer is unknown", sum(each.engineer is None for each in requests))
     yield from _told("Requests whose support request is unknown", sum(not each.support_request_id for each in requests))
     yield from _told("Requests whose resource tenant is unknown", sum(not each.resource_tenant_id for each in requests))
+    unknown = sum(not each.status.is_known for each in requests)
+    yield from _told("Requests whose status this version does not know, counted as open access", unknown)
     elsewhere = (each.side is Side.SUPPORT_REQUEST and each.source is Source.STORE for each in requests)
     yield from _told("Requests for another tenant, which alone knows whether it ended the access", sum(elsewhere))
     local = (each.decided_by is not None and each.decided_by.kind is ActorKind.LOCAL for each in requests)

@@ -121,18 +121,23 @@ def _skipped(evidence: Evidence) -> Iterator[Skipped]:
 def _is_open_here(record: AccessRequest) -> bool:
     """Whether access is open that this tenant can end: of a cross-tenant request only the resource tenant can."""
     elsewhere = record.source is Source.STORE and record.side is Side.SUPPORT_REQUEST
-    return record.status is Status.APPROVED and not elsewhere
+    return record.status.counts_as is Status.APPROVED and not elsewhere
 
 
 def _opened_at(record: AccessRequest) -> datetime:
     return record.starts_at or record.decided_at or listed_at(record)
 
 
-def _ending(record: AccessRequest) -> tuple[str, str]:
+def _ending(record: AccessRequest, what: str = "it") -> tuple[str, str]:
     """Return how access is ended, to be said, and the command for it."""
+    if not record.status.is_known:
+        why = f" Its status, {record.status}, is unknown to this version and counts as open."
+        return why, f"supportaccess show {record.id}"
     if record.source is Source.STORE:
         return "", f"supportaccess revoke {record.id}"
-    return " Remove it in the Entra admin center, then import the audit log again.", _IMPORT
+    if not record.source.is_known:
+        return f" Remove {what} at its source, {record.source}.", f"supportaccess show {record.id}"
+    return f" Remove {what} in the Entra admin center, then import the audit log again.", _IMPORT
 
 
 def _support_request_closed(record: AccessRequest, looking: Looking) -> Found | None:
@@ -155,7 +160,7 @@ def _no_time_limit(record: AccessRequest, _: Looking) -> Found | None:
     if not _is_open_here(record) or record.expires_at is not None:
         return None
     advice, command = _ending(record)
-    mirrored = " Entra has no time limits." if record.source is not Source.STORE else ""
+    mirrored = " Entra has no time limits." if record.source is Source.ENTRA else ""
     return f"Access is open without a time limit.{mirrored}{advice}", _opened_at(record), command
 
 
@@ -173,7 +178,7 @@ def _never_confirmed(record: AccessRequest, looking: Looking) -> Found | None:
     confirming = (
         each
         for each in looking.of_same_ticket(record)
-        if each.source is not Source.STORE and each.status in WAS_APPROVED
+        if each.source is not Source.STORE and each.status.counts_as in WAS_APPROVED
     )
     if next(confirming, None) is not None:
         return None
@@ -185,7 +190,12 @@ def _never_confirmed(record: AccessRequest, looking: Looking) -> Found | None:
 
 def _approver_may_no_longer(record: AccessRequest, looking: Looking) -> Found | None:
     deciders, approver = looking.evidence.deciders, record.decided_by
-    if record.status is not Status.APPROVED or deciders is None or approver is None or approver.object_id is None:
+    if (
+        record.status.counts_as is not Status.APPROVED
+        or deciders is None
+        or approver is None
+        or approver.object_id is None
+    ):
         return None
     # Of an account of a machine, an application, or somebody of another tenant these assignments say nothing.
     if approver.kind is not ActorKind.USER or approver.tenant_id != looking.evidence.tenant_id:
@@ -200,7 +210,7 @@ def _approver_may_no_longer(record: AccessRequest, looking: Looking) -> Found | 
 
 def _decided_by_requester(record: AccessRequest, looking: Looking) -> Found | None:
     approver = record.decided_by
-    if record.status not in WAS_APPROVED or approver is None or approver.object_id is None:
+    if record.status.counts_as not in WAS_APPROVED or approver is None or approver.object_id is None:
         return None
     requester = looking.evidence.raised_by.get(record.id)
     same = requester is not None and (requester.tenant_id, requester.object_id, requester.kind) == (
@@ -239,10 +249,11 @@ def _mirror_disagrees(record: AccessRequest, looking: Looking) -> Found | None:
         return None
     message = f"Here request {own.id} is {own.status}; the provider's record {mirror.id} has it {mirror.status}."
     if there.lets_in:
-        message += " Remove the access in the Entra admin center, then import the audit log again."
-        return message, mirror.updated_at, _IMPORT
+        advice, command = _ending(mirror, "the access")
+        return message + advice, mirror.updated_at, command
     if _is_open_here(own):
-        return message, mirror.updated_at, f"supportaccess revoke {own.id}"
+        advice, command = _ending(own)
+        return message + advice, mirror.updated_at, command
     return message, mirror.updated_at, f"supportaccess show {mirror.id}"
 
 

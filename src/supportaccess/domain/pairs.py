@@ -40,7 +40,7 @@ _STANDINGS = {
 
 def standing(record: AccessRequest) -> Standing:
     """Return what the record's status means."""
-    return _STANDINGS[record.status]
+    return _STANDINGS[record.status.counts_as]
 
 
 def partners(records: Iterable[AccessRequest]) -> dict[str, AccessRequest]:

@@ -8,14 +8,37 @@ import base64
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 
 from supportaccess.domain.errors import InvalidInput
 
+LONGEST_OPEN_NAME = 128
 
-class Status(StrEnum):
+
+class OpenName(StrEnum):
+    """Base of names of which later versions may have more.
+
+    A name that this version does not know is read, kept and sent as it is. What a person types and what a client asks
+    for is looked up among the members, never made: `Status("foo")` is no error.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str) or not 0 < len(value) <= LONGEST_OPEN_NAME:
+            return None
+        name = str.__new__(cls, value)
+        name._name_ = name._value_ = value
+        return name
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version knows the name. Two unknown ones that are equal need not be the same object."""
+        return self._value_ in type(self)._value2member_map_
+
+
+class Status(OpenName):
     """Where a request stands. All but the first two are final."""
 
     PENDING = "pending"
@@ -27,6 +50,11 @@ class Status(StrEnum):
     COMPLETED = "completed"
     EXPIRED = "expired"
 
+    @property
+    def counts_as(self) -> "Status":
+        """What it is in filters and rules: an unknown one is open access, so that nobody overlooks it."""
+        return self if self.is_known else Status.APPROVED
+
 
 OPEN = frozenset({Status.PENDING, Status.APPROVED})
 FINAL = frozenset(Status) - OPEN
@@ -34,7 +62,7 @@ WAS_APPROVED = frozenset({Status.APPROVED, Status.REVOKED, Status.COMPLETED, Sta
 """The statuses of a request whose access is open or was open."""
 
 
-class Source(StrEnum):
+class Source(OpenName):
     """Where a record comes from: decided in this store, or a mirror of a provider's record."""
 
     STORE = "store"
@@ -49,7 +77,7 @@ class Side(StrEnum):
     RESOURCE = "resource"
 
 
-class ActorKind(StrEnum):
+class ActorKind(OpenName):
     """What an actor is. `local` is an operating-system account, vouched for by that machine alone."""
 
     USER = "user"
@@ -58,7 +86,7 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
-class Confidence(StrEnum):
+class Confidence(OpenName):
     """How much of a mirror was read from the provider's record.
 
     `read`: creation and every later step were read. `partial`: a step before the first event is missing.

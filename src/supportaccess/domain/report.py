@@ -156,7 +156,7 @@ def numbers_of(records: Collection[AccessRequest], attempts: Iterable[AuditEntry
     return Numbers(
         requests=len(records),
         raised=sum(period.has(listed_at(record)) for record in records),
-        approved=sum(record.status in WAS_APPROVED and period.has(_opened_at(record)) for record in records),
+        approved=sum(record.status.counts_as in WAS_APPROVED and period.has(_opened_at(record)) for record in records),
         rejected=ended(Status.REJECTED),
         canceled=ended(Status.CANCELED),
         lapsed=ended(Status.LAPSED),
@@ -192,7 +192,7 @@ def access_in(records: Iterable[AccessRequest], period: Period) -> tuple[OpenAcc
 def _access_in(records: Iterable[AccessRequest], period: Period) -> Iterator[OpenAccess]:
     for record in records:
         opened = _opened_at(record)
-        if record.status not in WAS_APPROVED or opened is None or opened >= period.until:
+        if opened is None or opened >= period.until:
             continue
         if record.ended_at is not None and record.ended_at <= period.since:
             continue
@@ -226,7 +226,7 @@ def _tried(attempts: Iterable[AuditEntry], period: Period) -> Counter[Outcome]:
 
 
 def _opened_at(record: AccessRequest) -> datetime | None:
-    if record.status not in WAS_APPROVED:
+    if record.status.counts_as not in WAS_APPROVED:
         return None
     return record.starts_at or record.decided_at or listed_at(record)
 
@@ -238,7 +238,9 @@ def _is_open_at(record: AccessRequest, moment: datetime) -> bool:
 
 def _is_pending_at(record: AccessRequest, moment: datetime) -> bool:
     later = (record.decided_at, record.starts_at, record.ended_at)
-    return listed_at(record) < moment and all(each is None or each >= moment for each in later)
+    return (
+        record.status.is_known and listed_at(record) < moment and all(each is None or each >= moment for each in later)
+    )
 
 
 def _fields(record: AccessRequest) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def decisions_at_the_provider(mirrors: Iterable[AccessRequest]) -> Iterator[Deci
         if record.source is Source.STORE:
             continue
         if _is_person(record.decided_by) and record.decided_by and record.decided_at:
-            verdict = Verdict.APPROVED if record.status in WAS_APPROVED else Verdict.REJECTED
+            verdict = Verdict.APPROVED if record.status.counts_as in WAS_APPROVED else Verdict.REJECTED
             yield Decision(record.decided_by, verdict, record.decided_at)
         if record.status is Status.REVOKED and record.ended_by and _is_person(record.ended_by) and record.ended_at:
             yield Decision(record.ended_by, Verdict.REVOKED, record.ended_at)

@@ -84,6 +84,8 @@ def _line(lines: IO[bytes], number: int) -> bytes:
 
 
 def _check(event: EventLine) -> None:
+    if not event.source.is_known:
+        raise InvalidInput(f"its source is not one of: {', '.join(Source)}")
     if event.source is Source.STORE:
         raise InvalidInput("its source is this store, which has no events of its own to be imported")
     if event.recognised and event.activity not in ENTRA_ACTIVITIES:

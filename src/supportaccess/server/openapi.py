@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 import supportaccess
-from supportaccess.domain.records import AccessRequest
+from supportaccess.domain.records import LONGEST_OPEN_NAME, AccessRequest, OpenName
 from supportaccess.server import examples
 from supportaccess.server.errors import STATUSES
 from supportaccess.server.operations import Operation
@@ -35,6 +35,7 @@ _HEADER_SCHEMAS: Mapping[str, _Json] = {
     "retry-after": {"type": "integer", "minimum": 1},
     "www-authenticate": {"type": "string"},
 }
+_OPEN_NAMES = frozenset(kind.__name__ for kind in OpenName.__subclasses__())
 _TAKEN_FROM = {"request_id": "$response.body#/id", "support_request_id": "$response.body#/supportRequestId"}
 _HEADERS_OF_STATUS: Mapping[int, tuple[str, ...]] = {
     HTTPStatus.UNAUTHORIZED: ("www-authenticate",),
@@ -58,7 +59,7 @@ def document(operations: Sequence[Operation]) -> _Json:
         "info": {"title": "supportaccess", "version": supportaccess.__version__, "description": _DESCRIPTION},
         "paths": paths,
         "components": {
-            "schemas": {name: schema for name, schema in sorted(schemas.items()) if name not in queries},
+            "schemas": {name: _as_answered(schemas[name]) for name in sorted(schemas) if name not in queries},
             "headers": {name: {"required": True, "schema": schema} for name, schema in _HEADER_SCHEMAS.items()},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
@@ -131,13 +132,28 @@ def _query_parameters(query: type[Query], schemas: Mapping[str, _Json]) -> Itera
     described = schemas[query.__name__]
     required = described.get("required", [])
     for name, schema in described["properties"].items():
-        yield _parameter("query", name, _without_null(schema), required=name in required)
+        yield _parameter("query", name, _closed(_without_null(schema), schemas), required=name in required)
 
 
 def _without_null(schema: _Json) -> _Json:
     """Return the schema of a parameter: what is not given is left out, and there is no null to send."""
     kinds: list[_Json] = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
     return kinds[0] if kinds else schema
+
+
+def _as_answered(schema: _Json) -> _Json:
+    """Return the schema of what is answered: a later version may have more of the names that may grow."""
+    if schema["title"] not in _OPEN_NAMES:
+        return schema
+    open_ = {"type": "string", "minLength": 1, "maxLength": LONGEST_OPEN_NAME}
+    told = {name: value for name, value in schema.items() if name != "enum"}
+    return {**told, "anyOf": [{"enum": schema["enum"]}, open_]}
+
+
+def _closed(schema: _Json, schemas: Mapping[str, _Json]) -> _Json:
+    """Return the schema of a parameter with the names that this version knows: no other is taken."""
+    name = schema.get("items", {}).get("$ref", "").rpartition("/")[2]
+    return {**schema, "items": schemas[name]} if name in _OPEN_NAMES else schema
 
 
 def _parameter(place: str, name: str, schema: _Json, *, required: bool = True) -> _Json:

@@ -252,10 +252,10 @@ def _boolean(text: str) -> bool:
 
 
 def _one_of(text: str, names: Any) -> object:
-    try:
-        return names(text)
-    except ValueError:
-        raise InvalidInput(f"{shown(text)} is not one of: {', '.join(names)}") from None
+    found = {each.value: each for each in names}.get(text)
+    if found is None:
+        raise InvalidInput(f"{shown(text)} is not one of: {', '.join(names)}")
+    return found
 
 
 def _text(text: str) -> str:

@@ -14,7 +14,7 @@ from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.events import Event
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
-from supportaccess.domain.records import AccessRequest, Status, Struct
+from supportaccess.domain.records import AccessRequest, OpenName, Status, Struct
 from supportaccess.domain.source_events import SourceEvent
 
 LARGEST_PAGE = 1000
@@ -96,7 +96,7 @@ class LogHead(Struct, frozen=True, kw_only=True):
     root: str
 
 
-class Verdict(StrEnum):
+class Verdict(OpenName):
     """What is wrong with an audit log.
 
     An entry or record is altered, missing, or extra: not vouched for. Against what was kept elsewhere a log is

@@ -128,11 +128,11 @@ def _statuses(pending: bool, active: bool, names: Sequence[str] | None, *, defau
 
 
 def _status(name: str) -> Status:
-    try:
-        return Status(name.strip().lower())
-    except ValueError:
+    found = {each.value: each for each in Status}.get(name.strip().lower())
+    if found is None:
         hint = f"The statuses are {', '.join(Status)}."
-        raise InvalidInput(f"{name!r} is no status{meant(name, Status)}", hint=hint) from None
+        raise InvalidInput(f"{name!r} is no status{meant(name, Status)}", hint=hint)
+    return found
 
 
 def _order(sort: str) -> tuple[Order, Callable[[Iterable[AccessRequest]], list[AccessRequest]] | None]:

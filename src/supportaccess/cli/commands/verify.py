@@ -76,7 +76,7 @@ def verify(
         outcome = verify_files(path, anchors, lambda origin: keys or known_keys(context, origin))
         what = safe(str(path))
         if outcome.entry is not None:
-            what = f"{what}, of entry {outcome.entry.sequence} ({outcome.entry.activity}),"
+            what = f"{what}, of entry {outcome.entry.sequence} ({safe(outcome.entry.activity)}),"
     if printer.format is Format.TABLE and columns is None and query is None:
         context.streams.write(_told(outcome))
     else:
@@ -103,7 +103,7 @@ def _judged(context: Context, outcome: Outcome, what: str) -> ExitCode:
 
 def _entry_told(entry: AuditEntry) -> Iterator[str]:
     """Yield what a receipt is of: whoever asked for a proof sees whether it is the one."""
-    yield f"{'Entry':<16} {entry.sequence:>12,}  {entry.activity}, {entry.time:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"{'Entry':<16} {entry.sequence:>12,}  {safe(entry.activity)}, {entry.time:%Y-%m-%d %H:%M:%S} UTC"
     yield f"{'By':<16} {safe(entry.actor.display_name or entry.actor.object_id or entry.actor.kind)}"
     if entry.access_request_id is not None:
         yield f"{'Access request':<16} {safe(entry.access_request_id)}"

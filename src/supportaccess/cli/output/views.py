@@ -28,7 +28,7 @@ STATUS_COLOURS = {
     Status.REVOKED: Colour.RED,
     Status.REJECTED: Colour.RED,
 }
-"""The colours of the statuses; the others, all final, are dim."""
+"""The colours of the statuses; the others, all final, are dim. One that is unknown needs attention."""
 
 
 class Heading(NamedTuple):
@@ -98,7 +98,7 @@ def usual_widths(view: View) -> list[int]:
 
 def status_colour(status: Status) -> Colour:
     """Return the colour of a status."""
-    return STATUS_COLOURS.get(status, Colour.DIM)
+    return STATUS_COLOURS.get(status, Colour.DIM if status.is_known else Colour.YELLOW)
 
 
 def _alike(one: str, other: str) -> int:

@@ -204,7 +204,7 @@ def _open_access(access: OpenAccess) -> Iterable[Child]:
         tag("span", access.decided_by or "unknown", class_="said"),
         joined(moment(access.since), before),
         moment(access.until) if access.until else "still open",
-        access.status.value if access.until else "",
+        access.status.value if access.until or not access.status.is_known else "",
         moment(access.expires_at) if access.expires_at else "none",
     )
 

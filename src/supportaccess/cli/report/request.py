@@ -22,7 +22,7 @@ def article(request: ReportedRequest) -> Html:
         tag(
             "header",
             tag("h3", title),
-            tag("span", request.status.value, class_=f"status {_CLASSES.get(request.status, 'quiet')}"),
+            tag("span", request.status.value, class_=f"status {_class(request.status)}"),
             *(tag("span", code, class_="bad") for code in request.findings),
             tag("code", request.id, class_="quiet"),
         ),
@@ -31,6 +31,10 @@ def article(request: ReportedRequest) -> Html:
         _history(request),
         id=f"r-{request.id}",
     )
+
+
+def _class(status: Status) -> str:
+    return _CLASSES.get(status, "quiet" if status.is_known else "warn")
 
 
 def _facts(request: ReportedRequest) -> Iterator[Html]:
@@ -65,11 +69,14 @@ def _decided(request: ReportedRequest) -> Child:
 
 def _access(request: ReportedRequest) -> Child:
     if request.starts_at is None and request.ended_at is None:
+        if not request.status.is_known:
+            return f"counts as open: this version does not know the status {request.status}"
         return "not opened" if request.status is not Status.APPROVED else "open; since when is unknown"
     began = joined("opened ", moment(request.starts_at)) if request.starts_at else None
     limit = joined(", limit ", moment(request.expires_at)) if request.expires_at else None
     if request.ended_at is None:
-        return joined(began, limit, ", open" if limit else ", open without a time limit")
+        open_ = "open" if request.status.is_known else request.status.value
+        return joined(began, limit, f", {open_}" if limit else f", {open_} without a time limit")
     ended = _when(request.ended_at, _who(request.ended_by), request.end_reason)
     return joined(began, limit, "; " if began else None, f"{request.status} ", ended)
 
@@ -99,7 +106,7 @@ def _history(request: ReportedRequest) -> Html:
 
 def _entry(entry: AuditEntry) -> tuple[Child, ...]:
     before, after = entry.status_before, entry.status_after
-    status = f"{before} \u2192 {after}" if before and after and before is not after else str(after or before or "")
+    status = f"{before} \u2192 {after}" if before and after and before != after else str(after or before or "")
     return (
         f"{entry.sequence:,}",
         moment(entry.time),

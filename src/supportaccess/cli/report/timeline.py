@@ -57,7 +57,12 @@ def _row(access: OpenAccess, period: Period, top: int) -> Html:
             rx=2,
             class_="open" if is_open else _class(access.status),
         ),
-        tag("text", "still open" if is_open else access.status.value, x=_WIDTH - _RIGHT + 12, y=middle),
+        tag(
+            "text",
+            "still open" if is_open and access.status.is_known else access.status.value,
+            x=_WIDTH - _RIGHT + 12,
+            y=middle,
+        ),
     )
 
 

@@ -23,7 +23,7 @@ class Filter(NamedTuple):
         """Whether the event is to be told."""
         if self.kinds and event.what not in self.kinds:
             return False
-        if self.statuses and not self.statuses & {event.status_before, event.status_after}:
+        if self.statuses and not self.statuses & _counted(event.status_before, event.status_after):
             return False
         if event.record is not None:
             return self._finds(event.record)
@@ -32,7 +32,7 @@ class Filter(NamedTuple):
 
     def shows(self, record: AccessRequest) -> bool:
         """Whether an open request is among those that the watch is for."""
-        return record.status in (self.statuses or OPEN) and self._finds(record)
+        return record.status.counts_as in (self.statuses or OPEN) and self._finds(record)
 
     def _finds(self, record: AccessRequest) -> bool:
         return (
@@ -41,6 +41,10 @@ class Filter(NamedTuple):
             and _has(_engineer(record), self.engineer)
             and _has(_every_text(record), self.search)
         )
+
+
+def _counted(*statuses: Status | None) -> set[Status]:
+    return {status.counts_as for status in statuses if status is not None}
 
 
 def _has(texts: list[str | None], wanted: str | None) -> bool:

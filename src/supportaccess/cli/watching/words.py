@@ -29,8 +29,8 @@ _TOLD = {
 
 
 def headline(event: Event) -> str:
-    """Return what happened, in a few words of ours."""
-    return _TOLD[event.what]
+    """Return what happened, in a few words of ours; of an event that this version does not know, its name."""
+    return _TOLD.get(event.what) or plain(event.what)
 
 
 def plain(text: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
+from supportaccess.domain.events import What
 from supportaccess.server.settings import ServerSettings, WebhookSettings
 from supportaccess.server.webhooks.addresses import addresses_of, is_allowed
 from supportaccess.server.webhooks.outcomes import NotAllowed, Undelivered
@@ -62,6 +63,9 @@ def _checked(webhook: WebhookSettings, tenants: Sequence[str], refuse: Refuse) -
             ip_network(network)
         except ValueError:
             refuse("webhooks.allowed_networks", f"{network!r} is neither an IP address nor a network (10.0.0.0/8)")
+    for event in webhook.events:
+        if not event.is_known:
+            refuse("webhooks.events", f"{event!r} is not one of {', '.join(What)}")
     _check_url(webhook, refuse)
     if (webhook.secret_file is None) == (webhook.secret_variable is None):
         refuse("webhooks.secret_file", f"{webhook.name} needs one of secret_file and secret_variable")

@@ -3,14 +3,14 @@
 from datetime import datetime
 
 from supportaccess.domain import due
-from supportaccess.domain.events import TOLD, Event, event_of
+from supportaccess.domain.events import Event, event_of, is_told
 from supportaccess.domain.records import AccessRequest
 from supportaccess.store.protocol import AuditQuery, EventPage
 from supportaccess.store.sql.engine import Session, Statement
 from supportaccess.store.sql.log import read_head, read_log
 from supportaccess.store.sql.rows import GET, record_from
 
-_TOLD = AuditQuery(activities=TOLD)
+_ALL = AuditQuery()  # what of it is told shows in each entry: it may be of a later version
 
 
 def read_events(session: Session, tenant_id: str, after: int | None, top: int, now: datetime) -> EventPage:
@@ -21,8 +21,8 @@ def read_events(session: Session, tenant_id: str, after: int | None, top: int, n
     size = read_head(session, tenant_id)[0].size
     if after is None or after >= size:
         return EventPage(value=[], next=size, size=size)
-    page = read_log(session, tenant_id, _TOLD, top, str(after - 1) if after else None)
-    ids = dict.fromkeys(entry.access_request_id for entry in page.value if entry.access_request_id is not None)
+    page = read_log(session, tenant_id, _ALL, top, str(after - 1) if after else None)
+    ids = dict.fromkeys(entry.access_request_id for entry in page.value if entry.access_request_id and is_told(entry))
     records = _records(session, tenant_id, list(ids), now)
     events: list[Event] = []
     for entry in page.value:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from supportaccess.domain import mirrors
 from supportaccess.domain.audit import Activity, Step
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.domain.errors import Conflict, InvalidInput
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Actor, canonical_json
 from supportaccess.domain.source_events import SourceEvent
@@ -296,6 +296,12 @@ class _Importing:
         )
         for mirror in rebuilt:
             before = earlier.get((mirror.tenant_id, mirror.record.id))
+            if before is not None and not before.status.is_known:
+                raise Conflict(
+                    f"{before.id} is {before.status}, which this version does not know; nothing was imported",
+                    current_status=before.status,
+                    hint="pip install --upgrade supportaccess",
+                )
             if before is None or before.etag != mirror.record.etag:
                 self._requests_new += before is None
                 self._requests_changed += before is not None

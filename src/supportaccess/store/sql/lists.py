@@ -3,15 +3,17 @@
 A status is stored, but time goes on: a pending row past its deadline is lapsed, an approved row past its limit is
 expired, whether a sweep has written that down or not. So a list is a UNION ALL of arms, each one stored status in one
 of its meanings, and each a walk along an index that stops at the page's end. Pages go by key, never by offset.
+A status that only a later version knows counts as open access without a limit: one arm more has those rows.
 """
 
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, NamedTuple
 
 import msgspec
 
-from supportaccess.domain.attention import attention_key, listed_at
+from supportaccess.domain.attention import NEVER, attention_key, listed_at
 from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.records import FINAL, WAS_APPROVED, AccessRequest, Status
@@ -37,31 +39,40 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 class _Arm(NamedTuple):
     """Rows of one stored status in one meaning. `key` orders them by attention within their group.
 
-    Few rows of a `narrow` arm's status meet its condition: it is searched by that, whatever the order. Those of a `due`
-    arm are not as they are stored: the clock ended them.
+    `by` is the same as a part of ORDER BY, for an index. Few rows of a `narrow` arm's status meet its condition: it is
+    searched by that, whatever the order. Those of a `due` arm are not as they are stored: the clock ended them.
     """
 
-    status: Status
     condition: str
     group: int
     key: str = "{urgency}"
-    direction: str = "ASC"
+    by: str = "{urgency}, "
     narrow: bool = False
     due: bool = False
+    table: str = "access_requests"
 
 
 _OPEN_ARMS = {
-    Status.PENDING: _Arm(Status.PENDING, "status = 'pending' AND {urgency} > :now", 0),
-    Status.APPROVED: _Arm(Status.APPROVED, "status = 'approved' AND {urgency} > :now", 1),
+    Status.PENDING: _Arm("status = 'pending' AND {urgency} > :now", 0),
+    Status.APPROVED: _Arm("status = 'approved' AND {urgency} > :now", 1),
 }
-_FINAL_ARMS = {status: _Arm(status, f"status = '{status}'", 2) for status in sorted(FINAL)}
+_FINAL_ARMS = {status: _Arm(f"status = '{status}'", 2) for status in sorted(FINAL)}
 # What the clock ended and no sweep has written down yet. Their urgency is the end itself, not minus the end.
 _UNSWEPT_ARMS = {
-    Status.LAPSED: _Arm(Status.LAPSED, "status = 'pending' AND {urgency} <= :now", 2, "-{urgency}", "DESC", True, True),
-    Status.EXPIRED: _Arm(
-        Status.EXPIRED, "status = 'approved' AND {urgency} <= :now", 2, "-{urgency}", "DESC", True, True
-    ),
+    Status.LAPSED: _Arm("status = 'pending' AND {urgency} <= :now", 2, "-{urgency}", "{urgency} DESC, ", True, True),
+    Status.EXPIRED: _Arm("status = 'approved' AND {urgency} <= :now", 2, "-{urgency}", "{urgency} DESC, ", True, True),
 }
+# Every status between two neighbours of ours, in the order of the index: a few searches that as a rule find nothing.
+# The urgency of such a row is what a later version makes of it, and no part of its place here.
+_BETWEEN = ", ".join(f"('{low}', '{high}')" for low, high in pairwise(["", *sorted(Status), "\U0010ffff"]))
+_UNKNOWN_ARM = _Arm(
+    "status > low AND status < high",
+    1,
+    str(NEVER),
+    "",
+    narrow=True,
+    table=f"(WITH gap(low, high) AS (VALUES {_BETWEEN}) SELECT low, high FROM gap) AS gap CROSS JOIN access_requests",
+)
 _COLUMNS = {"urgency": "urgency", "listed_at": "listed_at"}
 _FILTERS = {
     "support_request_id": "support_request_id = :support_request_id",
@@ -166,6 +177,7 @@ def _read_cursor(text: str, order: Order) -> Cursor:
 def _arms(statuses: frozenset[Status], approved: frozenset[Status]) -> tuple[_Arm, ...]:
     """Return the arms of the statuses, and of those that only count for 30 days after the end of access."""
     arms = [_OPEN_ARMS[status] for status in sorted((statuses | approved) - FINAL)]
+    arms += [_UNKNOWN_ARM] if Status.APPROVED in statuses | approved else []
     arms += [_FINAL_ARMS[status] for status in sorted(statuses & FINAL)]
     arms += [arm for status, arm in _UNSWEPT_ARMS.items() if status in statuses]
     for status in sorted(approved & FINAL):
@@ -230,10 +242,10 @@ def _first(parts: list[str], order_by: str) -> str:
 
 def _arm_by_attention(arm: _Arm, filters: tuple[str, ...], after_group: int | None, dialect: Dialect) -> str:
     indexed = _indexed(filters, "urgency")
-    key, urgency = arm.key.format(**indexed), indexed["urgency"]
+    key = arm.key.format(**indexed)
     after = f"({key}, listed_at, id) > (:key, :listed_at, :id)" if after_group == arm.group else None
     columns = f"{arm.group} AS list_group, {arm.key.format(urgency='urgency')} AS list_key"
-    order_by = f"{urgency} {arm.direction}, listed_at, id"
+    order_by = f"{arm.by.format(**indexed)}listed_at, id"
     return _select(arm, columns, _where(arm, filters, indexed, after), order_by, dialect)
 
 
@@ -260,7 +272,7 @@ def _select(arm: _Arm, columns: str, where: str, order_by: str, dialect: Dialect
     record = ", record" if dialect.merges else ""
     return (
         f"SELECT {columns}, listed_at AS list_time, id AS list_id, {int(arm.due)} AS list_due{record}"
-        f" FROM access_requests WHERE {where} ORDER BY {order_by} LIMIT :top"
+        f" FROM {arm.table} WHERE {where} ORDER BY {order_by} LIMIT :top"
     )
 
 
@@ -274,6 +286,6 @@ def _where(arm: _Arm, filters: tuple[str, ...], columns: dict[str, str], after: 
 @lru_cache(_STATEMENTS_KEPT)
 def _count(statuses: frozenset[Status], approved: frozenset[Status], filters: tuple[str, ...]) -> str:
     arms = " UNION ALL ".join(
-        f"SELECT 1 FROM access_requests WHERE {_where(arm, filters, _COLUMNS)}" for arm in _arms(statuses, approved)
+        f"SELECT 1 FROM {arm.table} WHERE {_where(arm, filters, _COLUMNS)}" for arm in _arms(statuses, approved)
     )
     return f"SELECT COUNT(*) FROM (SELECT 1 FROM ({arms}) AS arms LIMIT :top) AS counted"

@@ -1,5 +1,7 @@
 """Between a record and its row: the record itself, as JSON, beside what it is found by, ordered by and changed on."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from supportaccess.domain.attention import listed_at, urgency
@@ -74,6 +76,14 @@ def row_of(tenant_id: str, record: AccessRequest) -> dict[str, object]:
         "search_folded": _searched(record, engineer),
         "record": _encode(record).decode(),
     }
+
+
+def is_row_of(columns: Sequence[object], tenant_id: str, record: AccessRequest) -> bool:
+    """Whether the columns of ROW are those of the record."""
+    row = row_of(tenant_id, record)
+    if not record.status.is_known:
+        row["urgency"] = columns[list(row).index("urgency")]  # a later version knows what it is
+    return list(row.values()) == list(columns)
 
 
 def _searched(record: AccessRequest, engineer: Engineer) -> str:

@@ -13,7 +13,7 @@ from supportaccess.domain.errors import Conflict, InvalidInput, NotFound, StoreU
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
-from supportaccess.domain.records import AccessRequest, Side, Source
+from supportaccess.domain.records import FINAL, AccessRequest, Side, Source
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.text import check_support_request_id
 from supportaccess.domain.times import Clock, system_clock, to_microseconds
@@ -39,6 +39,7 @@ from supportaccess.store.sql.log import lock_logs
 from supportaccess.store.sql.pages import Found, read_page
 from supportaccess.store.sql.rows import GET, RECORD, record_from
 
+_FINAL = ", ".join(f"'{status}'" for status in sorted(FINAL))
 _FIND = f"""
     SELECT * FROM (
         SELECT {RECORD}, 0 AS open_last, 0 AS list_time FROM access_requests
@@ -47,7 +48,8 @@ _FIND = f"""
     ) AS by_id
     UNION ALL
     SELECT * FROM (
-        SELECT {RECORD}, CASE WHEN status IN ('pending', 'approved') AND urgency > :now THEN 0 ELSE 1 END, -listed_at
+        SELECT {RECORD}, CASE WHEN status IN ({_FINAL}) OR status IN ('pending', 'approved') AND urgency <= :now
+            THEN 1 ELSE 0 END, -listed_at
         FROM access_requests
         WHERE tenant_id = :tenant_id AND support_request_id = :support_request_id
         AND NOT (id >= :text AND id < :text || 'g' AND length(:text) >= :shortest)

@@ -5,14 +5,13 @@ import msgspec
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.errors import StoreRefused
 from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import AccessRequest, record_hash
 from supportaccess.domain.tiles import TILE_HEIGHT
 from supportaccess.store.protocol import Finding, LogHead, Verdict, Verification
 from supportaccess.store.sql.engine import Row, Session
 from supportaccess.store.sql.imports import evidence_of
 from supportaccess.store.sql.log import filter_columns, kept_nodes, read_head
-from supportaccess.store.sql.rows import RECORD, ROW, record_from, row_of
+from supportaccess.store.sql.rows import RECORD, ROW, is_row_of, record_from
 
 _ENTRIES = """
     SELECT sequence, at, activity, access_request_id, actor_folded, entry, leaf_hash FROM audit_events
@@ -134,10 +133,11 @@ class _Verifying:
                 self._support_requests.setdefault(entry.support_request_id, (sequence, "open"))
             elif entry.activity is Activity.SUPPORT_REQUEST_CLOSED:
                 self._support_requests[entry.support_request_id] = sequence, "closed"
-        if entry.access_request_id is not None and outcome_of(entry.activity) is Outcome.SUCCESS:
+        # An entry of something done has a record after it, or one before it.
+        if entry.access_request_id is not None and (entry.record or entry.status_before):
             self._latest[entry.access_request_id] = sequence, entry.record
-        if entry.activity is Activity.IMPORT and entry.details is not None:
-            self._evidence[str(entry.details.get("importId"))] = sequence, str(entry.details.get("evidence"))
+        if entry.details is not None and "importId" in entry.details:
+            self._evidence[str(entry.details["importId"])] = sequence, str(entry.details.get("evidence"))
 
     def _against_head(self, entries: int, size: int) -> None:
         if entries < size:
@@ -182,7 +182,7 @@ class _Verifying:
             record is None
             or record_hash(record) != expected
             or record.etag.strip('"') != expected
-            or list(row_of(self._tenant["tenant_id"], record).values()) != columns
+            or not is_row_of(columns, self._tenant["tenant_id"], record)
         ):
             self._find(
                 Verdict.ALTERED,

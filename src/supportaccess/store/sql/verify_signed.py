@@ -69,7 +69,7 @@ def _shown(head: SignedHead, last: tuple[bytes, object] | None) -> SignedHead:
 def _with(checked: LogVerification, refusal: VerificationFailed) -> LogVerification:
     """Return an outcome with why the log was not signed, unless that was found anyway."""
     verdict = Verdict(refusal.verdict)
-    if any(each.verdict is verdict for each in checked.findings):
+    if any(each.verdict == verdict for each in checked.findings):
         return checked
     return replace(
         checked, findings=[*checked.findings, Finding(verdict=verdict, message=refusal.message)], verified=None

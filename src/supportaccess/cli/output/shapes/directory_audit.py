@@ -118,9 +118,9 @@ def directory_audit(entry: AuditEntry) -> DirectoryAudit:
         correlation_id=entry.access_request_id,
         result="success" if outcome is Outcome.SUCCESS else "failure",
         result_reason=entry.reason or "" if outcome is Outcome.SUCCESS else tried(entry),
-        activity_display_name=entry.activity,
+        activity_display_name=entry.activity.value,
         activity_date_time=entry.time,
-        operation_type=_OPERATIONS.get(entry.activity, "Update"),
+        operation_type=_OPERATIONS.get(entry.activity, "Update" if entry.activity.is_known else "Other"),
         initiated_by=_initiator(entry.actor),
         target_resources=tuple(_targets(entry)),
         additional_details=tuple(_details(entry)),
@@ -129,12 +129,12 @@ def directory_audit(entry: AuditEntry) -> DirectoryAudit:
 
 def _initiator(actor: Actor) -> Initiator:
     match actor.kind:
-        case ActorKind.USER | ActorKind.LOCAL:
-            return Initiator(user=UserIdentity(id=actor.object_id, display_name=actor.display_name))
         case ActorKind.APPLICATION:
             return Initiator(app=AppIdentity(service_principal_id=actor.object_id, display_name=actor.display_name))
         case ActorKind.SYSTEM:
             return Initiator(app=AppIdentity(display_name=OWN_SERVICE))
+        case _:
+            return Initiator(user=UserIdentity(id=actor.object_id, display_name=actor.display_name))
 
 
 def _targets(entry: AuditEntry) -> Iterator[TargetResource]:

@@ -30,6 +30,7 @@ _ACTIVITIES = {
 }
 _SEVERITIES = {Outcome.SUCCESS: (1, "Informational"), Outcome.FAILURE: (2, "Low"), Outcome.DENIED: (3, "Medium")}
 _USER, _SYSTEM = 1, 3
+_USER_TYPES = {ActorKind.USER: "User", ActorKind.LOCAL: "Local account"}
 
 
 class EntityManagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,7 +66,7 @@ def ocsf_event(entry: AuditEntry) -> EntityManagement:
     """Return the entry as an event. What was given as a reason is its comment, why it was refused the detail."""
     outcome = outcome_of(entry.activity)
     done = outcome is Outcome.SUCCESS
-    activity = _ACTIVITIES.get(entry.activity, _UPDATE)
+    activity = _ACTIVITIES.get(entry.activity, _UPDATE if entry.activity.is_known else _OTHER)
     name = _ACTIVITY_NAMES.get(activity, entry.activity.value)
     severity_id, severity = _SEVERITIES[outcome]
     return EntityManagement(
@@ -114,13 +115,12 @@ def _actor(actor: Actor) -> dict[str, Any]:
             return told or {"app_name": "an application"}
         case ActorKind.SYSTEM:
             user = {"name": "supportaccess", "type_id": _SYSTEM, "type": "System"}
-        case ActorKind.USER | ActorKind.LOCAL:
-            person = actor.kind is ActorKind.USER
+        case kind:
             user = _known(
                 uid=actor.object_id,
                 name=actor.display_name or (None if actor.object_id else "unknown"),
-                type_id=_USER if person else _OTHER,
-                type="User" if person else "Local account",
+                type_id=_USER if kind is ActorKind.USER else _OTHER,
+                type=_USER_TYPES.get(kind, kind.value),
                 org={"uid": actor.tenant_id} if actor.tenant_id else None,
             )
     return {"user": user}
