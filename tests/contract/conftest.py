@@ -14,6 +14,7 @@ from tests.support.worlds import ADA, SqlWorld, throwaway_world
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.permissions import Permission
 from supportaccess.store.protocol import RequestStore
+from supportaccess.store.sql.engine import Engine
 
 __all__ = ["http_client", "http_server", "identity_provider"]
 
@@ -25,6 +26,11 @@ class World(Protocol):
     """
 
     clock: SettableClock
+
+    @property
+    def engine(self) -> Engine:
+        """The database."""
+        ...
 
     def store(
         self,

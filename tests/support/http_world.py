@@ -88,6 +88,7 @@ class HttpWorld:
 
     def __init__(self, world: SqlWorld, database: Database, server: HttpServer, client: Client) -> None:
         self.clock = world.clock
+        self.engine = world.engine
         self._world = world
         self._database = database
         self._server = server
