@@ -40,6 +40,7 @@ def raising(**changes: object) -> bytes:
         ("top=", "top"),
         ("top=" + "9" * 1000, "top"),
         ("status=Pending", "status"),
+        ("status=suspended", "status"),
         ("status=", "status"),
         ("status=pending&status=open", "status"),
         ("approvedAccess=1", "approvedAccess"),
