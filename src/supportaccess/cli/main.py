@@ -109,9 +109,7 @@ _HELP = "See, decide, end and prove what vendor support may read in your tenant.
 _EPILOG = "Try: supportaccess list --approved; `supportaccess COMMAND -h` has examples"
 
 
-def run(
-    arguments: Sequence[str], environment: Mapping[str, str] = os.environ, streams: Streams | None = None
-) -> int:
+def run(arguments: Sequence[str], environment: Mapping[str, str] = os.environ, streams: Streams | None = None) -> int:
     """Run the command line and return the exit code; without streams, on those of the process.
 
     Nothing is raised, and no traceback shown unless asked for.

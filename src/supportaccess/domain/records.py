@@ -198,10 +198,14 @@ def canonical_json(value: object) -> bytes:
         raise InvalidInput("what was given is not valid Unicode text") from None
 
 
+def content_hash(content: object) -> str:
+    """Return the SHA-256 (base64url, unpadded) of the canonical JSON of what a record has without its `etag`."""
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical_json(content)).digest()).decode().rstrip("=")
+
+
 def record_hash(record: AccessRequest) -> str:
-    """Return the SHA-256 (base64url, unpadded) of the record's canonical JSON without its `etag`."""
-    bare = record if not record.etag else msgspec.structs.replace(record, etag="")
-    return base64.urlsafe_b64encode(hashlib.sha256(canonical_json(bare)).digest()).decode().rstrip("=")
+    """Return the hash of the record's content: of every member but its `etag`."""
+    return content_hash(record if not record.etag else msgspec.structs.replace(record, etag=""))
 
 
 def with_etag(record: AccessRequest) -> AccessRequest:

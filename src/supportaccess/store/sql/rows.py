@@ -6,7 +6,7 @@ import msgspec
 
 from supportaccess.domain.attention import listed_at, urgency
 from supportaccess.domain.errors import StoreRefused
-from supportaccess.domain.records import AccessRequest, Engineer, Status
+from supportaccess.domain.records import AccessRequest, Engineer, Status, content_hash
 from supportaccess.domain.times import to_microseconds
 from supportaccess.store.sql.engine import Row
 
@@ -44,6 +44,7 @@ GET = f"SELECT {RECORD} FROM access_requests WHERE tenant_id = :tenant_id AND id
 
 _encode = msgspec.json.Encoder().encode
 _record = msgspec.json.Decoder(AccessRequest)
+_members = msgspec.json.Decoder(dict[str, object])
 _records = msgspec.json.Decoder(list[AccessRequest])
 _UNREADABLE = (ValueError, TypeError, RecursionError, msgspec.MsgspecError)
 
@@ -79,11 +80,11 @@ def row_of(tenant_id: str, record: AccessRequest) -> dict[str, object]:
 
 
 def is_row_of(columns: Sequence[object], tenant_id: str, record: AccessRequest) -> bool:
-    """Whether the columns of ROW are those of the record."""
+    """Whether the columns of ROW, beside the record itself, are those of the record."""
     row = row_of(tenant_id, record)
-    if not record.status.is_known:
-        row["urgency"] = columns[list(row).index("urgency")]  # a later version knows what it is
-    return list(row.values()) == list(columns)
+    stored = dict(zip(row, columns, strict=True))
+    unknown = {"record"} if record.status.is_known else {"record", "urgency"}  # of a later version's status
+    return all(stored[name] == value for name, value in row.items() if name not in unknown)
 
 
 def _searched(record: AccessRequest, engineer: Engineer) -> str:
@@ -110,6 +111,22 @@ def record_from(row: Row) -> AccessRequest:
         return _record.decode(row[1])
     except _UNREADABLE as error:
         raise _not_as_left(f"access request {row[0]}", error) from error
+
+
+def stored_hash(text: str) -> str:
+    """Return the hash of a record as it is stored: members that this program does not know count too.
+
+    Raises StoreRefused for text that no program wrote as it is: where a name stands twice, another reader might take
+    the value that is not hashed.
+    """
+    try:
+        members = _members.decode(text)
+        if _encode(members).decode() != text:
+            raise ValueError("it is not written as JSON is here")
+    except _UNREADABLE as error:
+        raise _not_as_left("an access request", error) from error
+    members.pop("etag", None)
+    return content_hash(members)
 
 
 def records_from(text: bytes) -> list[AccessRequest]:
