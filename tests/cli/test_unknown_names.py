@@ -14,6 +14,7 @@ from tests.store.http.scripted import answer, serving
 from tests.support import later
 from tests.support.people import HOME
 
+from supportaccess.cli.watching.words import message
 from supportaccess.domain.records import AccessRequest
 from supportaccess.store.embedded import open_embedded
 from supportaccess.store.protocol import AuditQuery, RequestQuery
@@ -184,6 +185,17 @@ def test_watch(home: Home) -> None:
         }
     pending = home.run("watch", "--once", "--from-start", "-o", "jsonl", "--pending")
     assert "suspended" not in {json.loads(each)["what"] for each in pending.lines}
+
+
+def test_a_notification_of_an_unknown_event(home: Home) -> None:
+    """Its title has the event's name, harmless for a chat."""
+    record = write_later(home, "sus<b>pended")
+    with home.store() as store:
+        event = store.events(after=0, top=9).value[-1]
+
+    title, text = message(event, {})
+    assert title == "supportaccess: sus\uff1cb\uff1epended"
+    assert record.id in text
 
 
 def test_a_live_watch(home: Home, of_later: AccessRequest) -> None:

@@ -85,6 +85,16 @@ def test_a_record_comes_as_it_was_written(world: World) -> None:
     assert store.verify().findings == []
 
 
+def test_of_a_support_request_an_unknown_status_comes_first(world: World) -> None:
+    """It counts as open where a support request is looked up, however new those are that have ended."""
+    record = suspended(world)
+    world.clock.advance(HOUR)
+    newer = raised(world.store(), asking(TICKET))
+    world.store().reject(newer.id, etag=newer.etag, key=new_key(), reason="no")
+
+    assert [each.id for each in world.store().find(TICKET, top=9)] == [record.id, newer.id]
+
+
 def test_nothing_is_decided_on_an_unknown_status(world: World) -> None:
     """Every decision is a conflict that names the status; a close, a sweep and the clock leave the record alone."""
     store, status = world.store(), "suspended"
