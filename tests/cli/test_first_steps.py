@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from shlex import quote
 
 import pytest
 from tests.cli.home import Home
@@ -203,7 +204,7 @@ def test_options_of_every_command_may_stand_anywhere(home: Home) -> None:
 @pytest.mark.process
 def test_the_module_can_be_run(new_home: Home) -> None:
     """`python -m supportaccess` is the same program."""
-    result = new_home.shell(f"{sys.executable} -m supportaccess --version")
+    result = new_home.shell(f"{quote(sys.executable)} -m supportaccess --version")
     assert (result.code, result.out) == (0, f"supportaccess {__version__}\n")
 
 

@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_file_open_to_others_is_named(folders: Paths, mode: int) -> None:
 
     assert folders.store == path
     assert f"{mode:04o}" in sentence
-    assert sentence.endswith(f": chmod 600 {path}")
+    assert sentence.endswith(f": chmod 600 {quote(str(path))}")
 
 
 @pytest.mark.parametrize("mode", [0o750, 0o705, 0o701, 0o710, 0o777])
@@ -56,7 +57,7 @@ def test_a_folder_open_to_others_is_named(folders: Paths, mode: int) -> None:
     [(path, sentence)] = check_rights(folders)
 
     assert tenants == path
-    assert sentence.endswith(f": chmod 700 {path}")
+    assert sentence.endswith(f": chmod 700 {quote(str(path))}")
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o000])
@@ -98,7 +99,7 @@ def test_another_accounts_file_is_named(folders: Paths, monkeypatch: pytest.Monk
     told = dict(check_rights(folders))
 
     assert f"user ID {owner}" in told[folders.store]
-    assert f"sudo chown {owner + 1} {folders.store}" in told[folders.store]
+    assert f"sudo chown {owner + 1} {quote(str(folders.store))}" in told[folders.store]
     assert {folders.config, folders.data, folders.cache} < set(told)
 
 
@@ -117,4 +118,4 @@ def test_the_command_can_be_pasted(tmp_path: Path) -> None:
 
     [(_, sentence)] = check_rights(Paths(config=folder, data=folder, cache=folder))
 
-    assert sentence.endswith(f"chmod 700 '{folder}'")
+    assert sentence.endswith(f"chmod 700 {quote(str(folder))}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -79,9 +80,10 @@ def test_a_command_gets_the_event_on_its_input_alone(home: Home) -> None:
     """The command's input is the line that the pipe has; its arguments and environment have nothing of the record."""
     script, report = home.folder / "tell.py", home.folder / "report"
     script.write_text(TELL)
+    command = shlex.join([sys.executable, str(script), str(report)])
     home.raised("secret-ticket", engineer=HOSTILE, reason=HOSTILE)
     result = home.run(
-        *("watch", "--once", "--from-start", "--exec", f"'{sys.executable}' {script} {report} 'two words' $HOME"),
+        *("watch", "--once", "--from-start", "--exec", f"{command} 'two words' $HOME"),
         env={"SUPPORTACCESS_NOTIFY": ""},
     )
     ((arguments, environment, said),) = [json.loads(line) for line in report.read_text().splitlines()]
@@ -170,6 +172,7 @@ def test_urls_come_from_where_others_cannot_read_them(home: Home, by: str) -> No
     file, report = home.folder / "urls", home.folder / "report"
     script = home.folder / "tell.py"
     script.write_text(TELL)
+    command = shlex.join([sys.executable, str(script), str(report)])
     home.raised("1")
     with chat() as server:
         file.write_text(f"# the channel\n\n{url_of(server)}\n")
@@ -177,7 +180,7 @@ def test_urls_come_from_where_others_cannot_read_them(home: Home, by: str) -> No
         arguments = ["--notify", f"@{file}"] if by == "file" else []
         env = {"SUPPORTACCESS_NOTIFY": url_of(server)} if by == "variable" else {}
         result = home.run(
-            *("watch", "--once", "--from-start", "--exec", f"'{sys.executable}' {script} {report}", *arguments),
+            *("watch", "--once", "--from-start", "--exec", command, *arguments),
             env=env,
         )
         assert len(server.got) == 1
@@ -228,7 +231,9 @@ def test_what_is_told_to_one_is_told_to_all(home: Home) -> None:
     """SIGTERM in the middle of an event lets its command end first: it is not told again."""
     gate, report = home.folder / "gate", home.folder / "report"
     os.mkfifo(gate)
-    command = f"sh -c 'echo begun >>{report}; read line <{gate}; echo ended >>{report}'"
+    written = shlex.quote(str(report))
+    script = f"echo begun >>{written}; read line <{shlex.quote(str(gate))}; echo ended >>{written}"
+    command = shlex.join(["sh", "-c", script])
     with watching(home, "--name", "gate", "--exec", command) as watcher:
         watcher.wait_for(BEGUN)
         home.raised("1")
