@@ -198,6 +198,7 @@ def test_a_notification_of_an_unknown_event(home: Home) -> None:
     assert record.id in text
 
 
+@pytest.mark.process
 def test_a_live_watch(home: Home, of_later: AccessRequest) -> None:
     """The live table has it among what is open."""
     with home.terminal("watch", "--interval", "1s", columns=160) as terminal:
