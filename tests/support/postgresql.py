@@ -86,10 +86,10 @@ class Cluster:
         return self._make(name, MIGRATED)
 
     @contextmanager
-    def new_database(self, *, migrated: bool = False) -> Iterator[str]:
-        """Make a database that is gone after the block, empty or with the store's schema, and return its name."""
+    def new_database(self, template: str = "template0") -> Iterator[str]:
+        """Make a database like another one, that is gone after the block, and return its name."""
         name = f"new_{secrets.token_hex(4)}"
-        self._make(name, MIGRATED if migrated else "template0")
+        self._make(name, template)
         try:
             yield name
         finally:

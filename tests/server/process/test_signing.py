@@ -11,7 +11,7 @@ import pytest
 from tests.server.api.acts import new_key, new_ticket
 from tests.support.issuer import Issuer
 from tests.support.people import HOME
-from tests.support.postgresql import shared_cluster
+from tests.support.postgresql import MIGRATED, shared_cluster
 from tests.support.program import installed_program
 from tests.support.servers import SECONDS, RunningServer, environment, running_server, settings_file, until
 from tests.support.signers import OpenSsl, SoftHsm, program, shell
@@ -196,7 +196,7 @@ def test_several_processes_sign_with_one_program(operator: Operator) -> None:
     """Worker processes on PostgreSQL sign by turns, and what any of them wrote is signed."""
     operator.make_key()
     cluster = shared_cluster()
-    with cluster.new_database(migrated=True) as name:
+    with cluster.new_database(MIGRATED) as name:
         more = {
             "SUPPORTACCESS_DATABASE": cluster.conninfo(name, SERVER_ROLE),
             "SUPPORTACCESS_SERVER_WORKERS": "2",

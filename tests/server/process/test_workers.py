@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.issuer import Issuer
 from tests.support.people import asking, caller
-from tests.support.postgresql import OwnCluster, new_cluster, shared_cluster
+from tests.support.postgresql import MIGRATED, OwnCluster, new_cluster, shared_cluster
 from tests.support.servers import RunningServer, running_server, settings_file, until
 
 from supportaccess.domain.audit import Activity
@@ -33,7 +33,7 @@ WORKERS = 4
 @pytest.fixture(scope="module")
 def store() -> Iterator[str]:
     """Return how the server's role connects to a database with the store's schema."""
-    with shared_cluster().new_database(migrated=True) as name:
+    with shared_cluster().new_database(MIGRATED) as name:
         yield shared_cluster().conninfo(name, SERVER_ROLE)
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.contract.acts import approved
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.people import HOME, RESOURCE, asking, caller
-from tests.support.postgresql import shared_cluster
+from tests.support.postgresql import MIGRATED, shared_cluster
 from tests.support.servers import CLIENT_ID, running_server
 
 from supportaccess.store.postgresql import open_postgresql
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture
 def conninfo() -> Iterator[str]:
     """Return how the server's role connects to a database with the store's schema."""
-    with shared_cluster().new_database(migrated=True) as name:
+    with shared_cluster().new_database(MIGRATED) as name:
         yield shared_cluster().conninfo(name, SERVER_ROLE)
 
 

@@ -3,43 +3,57 @@
 import json
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from tests.store.test_query_plans import FILTERS, NOW, many_steps
+from tests.support import run
 from tests.support.people import HOME
-from tests.support.postgresql import STORE, postgresql_world, shared_cluster
+from tests.support.postgresql import programs, shared_cluster
+from tests.support.requirements import require
 from tests.support.worlds import SqlWorld, counted_ids
 
+from supportaccess.store.postgresql import open_postgresql
+from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.protocol import SHORTEST_PREFIX, AuditQuery, Order, RequestQuery
 from supportaccess.store.sql import maintenance, rows, store
 from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.engine import EVERY_TENANT
 from supportaccess.store.sql.lists import Listing
+from supportaccess.store.sql.maintenance import sweep
 from supportaccess.store.sql.postgresql import PostgresqlEngine
 
 Plan = dict[str, Any]
 TOP = 100
 
 
+def make_crowd(folder: Path) -> dict[str, str]:  # noqa: ARG001
+    """Make a database with some thousand requests, swept, that no planner has statistics of: costly, so once a run."""
+    cluster, name = shared_cluster(), "crowd"
+    with closing(open_postgresql(cluster.make_store(name))) as engine:
+        cluster.run("ALTER TABLE access_requests SET (autovacuum_enabled = off)", name)
+        with engine.writing([HOME]) as session:
+            lock_and_write(engine, session, list(many_steps(random.Random(1), counted_ids())), {})
+        sweep(engine, lambda: NOW)
+    return {"name": name}
+
+
 @pytest.fixture(scope="module", params=["without statistics", "with statistics"])
 def crowded(request: pytest.FixtureRequest) -> Iterator[SqlWorld]:
-    """Return a store with some thousand requests, swept."""
-    with postgresql_world() as world:
-        cluster = shared_cluster()
-        cluster.run("ALTER TABLE access_requests SET (autovacuum_enabled = off)", STORE)
-        cluster.run("DELETE FROM pg_statistic WHERE starelid = 'access_requests'::regclass", STORE)
-        with world.engine.writing([HOME]) as session:
-            lock_and_write(world.engine, session, list(many_steps(random.Random(1), counted_ids())), {})
-        world.clock.now = NOW
-        world.sweep()
+    """Return a store with these requests, in files that no other test had a part in."""
+    require(programs(), "PostgreSQL's programs (apt-get install postgresql)")
+    cluster = shared_cluster()
+    crowd = run.current().shared("crowd", make_crowd)["name"]
+    with cluster.new_database(crowd) as name, closing(open_postgresql(cluster.conninfo(name, SERVER_ROLE))) as engine:
         if request.param == "with statistics":
-            cluster.run("ANALYZE access_requests", STORE)
-        world.tenants.add(HOME)
+            cluster.run("ANALYZE access_requests", name)
+        world = SqlWorld(engine)
+        world.clock.now = NOW
         yield world
-        cluster.run("ALTER TABLE access_requests RESET (autovacuum_enabled)", STORE)
 
 
 def plan(world: SqlWorld, sql: str, parameters: dict[str, object], tenant_ids: tuple[str, ...] = (HOME,)) -> list[Plan]:
