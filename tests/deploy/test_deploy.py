@@ -54,7 +54,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     """Systemd finds nothing wrong with the unit, and little that it leaves open."""
     require(shutil.which("systemd-analyze"), "systemd-analyze (apt-get install systemd)")
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace(f"{INSTALLED}/bin/supportaccess", installed_program()))
+    unit.write_text(UNIT.read_text().replace(f"{INSTALLED}/bin/supportaccess", f'"{installed_program()}"'))
 
     for command in (["verify"], ["security", "--offline=yes", f"--threshold={LARGEST_EXPOSURE}"]):
         done = subprocess.run(["systemd-analyze", *command, unit], capture_output=True, text=True, check=False)
@@ -95,11 +95,14 @@ def test_the_containers_commands_make_a_store(identity_provider: IdentityProvide
         cluster.run(f"DROP DATABASE {MIGRATED}")
         cluster.run("DROP ROLE supportaccess_owner; DROP ROLE supportaccess_server")
         roles = tmp_path / "roles.sql"
-        roles.write_text((DEPLOY / "roles.sql").read_text().replace("/run/secrets", str(secrets)))
+        roles.write_text((DEPLOY / "roles.sql").read_text().replace("/run/secrets/", shlex.quote(f"{secrets}/")))
         subprocess.run([psql, "-q", "-d", cluster.conninfo(), "-f", roles], check=True, timeout=SECONDS)
         for service, more in (("migrate", ""), ("server", " --check")):
             done = subprocess.run(
-                [each.replace("$$", "$").replace("/run/secrets", str(secrets)) for each in entrypoint(service, more)],
+                [
+                    each.replace("$$", "$").replace("/run/secrets/", shlex.quote(f"{secrets}/"))
+                    for each in entrypoint(service, more)
+                ],
                 env=environment_of(service, tmp_path, settings, secrets, cluster.port),
                 capture_output=True, text=True, timeout=SECONDS, check=False,
             )  # fmt: skip
@@ -141,7 +144,7 @@ def test_the_image_has_the_server_in_it(tmp_path: Path) -> None:
             copy(ROOT / name, source / name)
     build = re.findall(r"^RUN (.*)$", text.partition("\n\nFROM ")[0], re.MULTILINE)
     for command in build:
-        words = shlex.split(command.replace(INSTALLED, str(installed)))
+        words = shlex.split(command.replace(INSTALLED, shlex.quote(str(installed))))
         words[0] = sys.executable if words[0] == "python" else words[0]
         done = subprocess.run(words, cwd=source, capture_output=True, text=True, timeout=280, check=False)
         require(done.returncode == 0, f"a package index to install from: {done.stderr[-500:]}")

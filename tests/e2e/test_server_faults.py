@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from tests.support.servers import SECONDS, RunningServer, until
 
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
+
+pytestmark = pytest.mark.timeout(900)  # hundreds of commands, beside a server that dies
 
 APPROVE = "/v1/access-requests/{request_id}/approve"
 TICKETS = [f"26030100500{number:05}" for number in range(200)]
@@ -143,7 +144,7 @@ def test_a_database_that_crashes_is_ridden_out(two_processes: SharedStore, clust
     cluster.kill()
     assert server.ask("/healthz").status == 200
     assert server.ask("/readyz").status == 503
-    time.sleep(1)  # so that somebody asks meanwhile
+    until(lambda: len(answered(server, 503)) > 0)
     cluster.start()
 
     until(lambda: server.ask("/readyz").status == 200)
@@ -163,7 +164,7 @@ def test_a_stop_finishes_what_is_under_way(shared_store: SharedStore) -> None:
         process = ada.start("approve", full, "--yes", "-o", "json")
         until(lambda: b"supportaccess_database_running 1.0" in server.ask("/metrics").body)
         server.process.terminate()
-        time.sleep(1)  # in which a server that did not wait would have ended
+        until(server.refuses)
     out, errors = process.communicate(timeout=SECONDS)
 
     assert (process.returncode, '"approved"' in out, "trying" in errors) == (0, True, False), errors

@@ -20,9 +20,11 @@ SHARED = "ffffffff-0000-4000-8000-000000000000"
 WRITER = """
 import sys
 from pathlib import Path
+from supportaccess.settings import files
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
 
+files.PATIENCE = 100  # twenty take turns, and the machine may be busy
 folder, number, shared = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 settings = Settings(Paths(folder, folder, folder), {})
 own = f"00000000-0000-4000-8000-{number:012}"

@@ -96,6 +96,14 @@ class RunningServer:
         """Open a plain connection."""
         return socket.create_connection(self.address, timeout=SECONDS)
 
+    def refuses(self) -> bool:
+        """Tell whether nobody listens any more."""
+        try:
+            with self.connect():
+                return False
+        except ConnectionRefusedError:
+            return True
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask the server to stop, and return its exit code."""
         self.process.send_signal(number)

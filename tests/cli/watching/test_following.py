@@ -1,6 +1,7 @@
 """`supportaccess watch` in a pipe: what it tells, once, and where it goes on."""
 
 import signal
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -153,10 +154,15 @@ def test_the_clock_ends_a_request_without_a_sweep(home: Home) -> None:
 
 def test_what_the_clock_ended_meanwhile_is_told(home: Home) -> None:
     """A request that lapsed while nobody watched is told by the next watch, though nobody has written it down."""
-    home.raised("1", ago=timedelta(), decide_by=now() + timedelta(seconds=3))
+    before = now()
+    home.run("watch", "--once", "--name", "other")
+    took = now() - before
+    deadline = now() + timedelta(seconds=2) + 5 * took
+    home.raised("1", ago=timedelta(), decide_by=deadline)
     assert home.run("watch", "--once").out == ""
     with home.store() as store:
         (record,) = store.page(PENDING, top=5).value
+        time.sleep(max(0, (deadline - now()).total_seconds()))
         until(lambda: not store.page(PENDING, top=5).value)
     told = home.run("watch", "--once")
     again = home.run("watch", "--once")

@@ -402,7 +402,7 @@ def test_headers_of_every_answer(api: Api, path: str) -> None:
 
 def test_a_request_line_that_is_no_http(api: Api) -> None:
     """What is no HTTP is refused by the protocol, and the server goes on."""
-    with socket.create_connection(api.address, timeout=10) as connection:
+    with socket.create_connection(api.address, timeout=60) as connection:
         connection.sendall(b"BREW /pot HTCPCP/1.0\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
@@ -412,7 +412,7 @@ def test_a_request_line_that_is_no_http(api: Api) -> None:
 @pytest.mark.parametrize("host", ["", "a b", "x/y", "evil.example/path?"])
 def test_hosts(api: Api, host: str) -> None:
     """A Host header that is none gets into no link."""
-    with socket.create_connection(api.address, timeout=10) as connection:
+    with socket.create_connection(api.address, timeout=60) as connection:
         path = "/.well-known/supportaccess-configuration"
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         status = connection.recv(15)
@@ -424,7 +424,7 @@ def test_no_host(api: Api) -> None:
     """A request of HTTP/1.1 without a Host header is refused (RFC 9112, section 3.2); one of HTTP/1.0 is not."""
     statuses = []
     for version in ("1.1", "1.0"):
-        with socket.create_connection(api.address, timeout=10) as connection:
+        with socket.create_connection(api.address, timeout=60) as connection:
             connection.sendall(f"GET /healthz HTTP/{version}\r\nConnection: close\r\n\r\n".encode())
             statuses.append(connection.recv(15)[9:12])
 

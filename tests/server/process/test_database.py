@@ -172,30 +172,41 @@ def test_what_is_wrong_with_the_file_is_told_until_it_is_mended(tmp_path: Path) 
 
 
 def test_a_database_that_does_not_answer_is_asked_once_for_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads that wait while one of them tries in vain to connect fail with it, not one after the other."""
+    """Threads that wait while one of them tries in vain to connect fail with it, and do not try themselves."""
     tries = 0
-    going_on = threading.Barrier(2)
+    came = threading.Semaphore(0)
+
+    class Door:
+        """The lock before the database, which counts who comes to it."""
+
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+
+        def __enter__(self) -> None:
+            came.release()
+            self._lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self._lock.release()
 
     def open_engine(_: DatabaseSettings) -> Engine:
         nonlocal tries
         tries += 1
         if tries == 1:
-            going_on.wait(60)
+            assert all(came.acquire(timeout=60) for _ in range(4))
         raise StoreUnavailable("no answer")
 
+    monkeypatch.setattr(module, "Lock", Door)
     monkeypatch.setattr(module, "open_engine", open_engine)
     database = Database(DatabaseSettings(postgresql="host=nowhere", pool=4))
 
     async def main() -> None:
-        acts = [asyncio.create_task(database.read(count)) for _ in range(4)]
-        await asyncio.sleep(0.2)
-        await asyncio.to_thread(going_on.wait, 60)
-        failures = await asyncio.gather(*acts, return_exceptions=True)
+        failures = await asyncio.gather(*(database.read(count) for _ in range(4)), return_exceptions=True)
         assert [type(each) for each in failures] == [StoreUnavailable] * 4
 
     asyncio.run(main())
     database.close()
-    assert tries < 4
+    assert tries == 1
 
 
 def _thread(_: Engine) -> str:

@@ -59,7 +59,7 @@ def test_a_decision_under_way_is_finished_and_answered(tmp_path: Path, issuer: I
         deciding.start()
         until(lambda: b"supportaccess_database_running 1.0" in server.ask("/metrics").body)
         server.process.send_signal(number)
-        until(lambda: _refused(server.address))
+        until(server.refuses)
         still_there = server.process.poll() is None
         holder.execute("ROLLBACK")
         holder.close()
@@ -193,11 +193,3 @@ def _fail_to_start(folder: Path, settings: Path, more: dict[str, str] | None = N
         check=False,
     )
     return done.returncode, done.stderr
-
-
-def _refused(address: tuple[str, int]) -> bool:
-    try:
-        with socket.create_connection(address, timeout=SECONDS):
-            return False
-    except ConnectionRefusedError:
-        return True

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.support.servers import SECONDS, RunningServer, running_server, settings_file
+from tests.support.servers import SECONDS, RunningServer, running_server, settings_file, until
 
+PATIENT = "connections = 5"
 QUICK = "header_seconds = 1\nbody_seconds = 1\nidle_seconds = 1\nconnections = 5"
 POST = b"POST /v1/access-requests HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -19,6 +20,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Run a server that has little patience."""
     folder = tmp_path_factory.mktemp("server")
     with running_server(folder, settings_file(folder, limits=QUICK)) as running:
+        yield running
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[RunningServer]:
+    """Run a server that takes 5 connections."""
+    with running_server(tmp_path, settings_file(tmp_path, limits=PATIENT)) as running:
         yield running
 
 
@@ -110,15 +118,15 @@ def test_trailers_without_end(server: RunningServer) -> None:
     assert b" 20" not in answered[:16]
 
 
-def test_a_head_that_is_too_large(server: RunningServer) -> None:
+def test_a_head_that_is_too_large(patient: RunningServer) -> None:
     """A head beyond 64 KiB is refused before it is whole, however fast it comes."""
-    with server.connect() as connection:
+    with patient.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n" + (b"X: " + b"a" * 8000 + b"\r\n") * 9)
         answered = received(connection)
 
     assert answered.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
     assert b'"code":"RequestHeaderFieldsTooLarge"' in answered
-    told = server.wait_for("refusedUnread", of=lambda line: line["status"] == 431)
+    told = patient.wait_for("refusedUnread", of=lambda line: line["status"] == 431)
     assert told["requestId"].encode() in answered
 
 
@@ -156,9 +164,9 @@ def test_an_answer_that_nobody_reads(tmp_path: Path) -> None:
                 cut_off = True
 
 
-def test_what_is_not_http(server: RunningServer) -> None:
+def test_what_is_not_http(patient: RunningServer) -> None:
     """It is answered with an error of our shape, and closed."""
-    with server.connect() as connection:
+    with patient.connect() as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         answered = received(connection)
 
@@ -167,27 +175,26 @@ def test_what_is_not_http(server: RunningServer) -> None:
     assert b'{"error":{"code":"InvalidInput"' in answered
 
 
-def test_too_many_connections(tmp_path: Path) -> None:
+def test_too_many_connections(patient: RunningServer) -> None:
     """Connections beyond the cap get 503 with Retry-After; when others go, there is room again."""
-    with running_server(tmp_path, settings_file(tmp_path, limits=QUICK)) as server:
-        held = [server.connect() for _ in range(5)]
-        for connection in held:
-            served(connection)
-        with server.connect() as connection:
-            connection.sendall(GET)
-            answered = received(connection)
-        for connection in held:
-            connection.close()
+    held = [patient.connect() for _ in range(5)]
+    for connection in held:
+        served(connection)
+    with patient.connect() as connection:
+        connection.sendall(GET)
+        answered = received(connection)
+    for connection in held:
+        connection.close()
 
-        assert answered.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-        assert b"retry-after: " in answered
-        assert b'"code":"StoreUnavailable"' in answered
-        assert server.ask("/healthz").status == 200
+    assert answered.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"retry-after: " in answered
+    assert b'"code":"StoreUnavailable"' in answered
+    until(lambda: patient.ask("/healthz").status == 200)
 
 
-def test_an_upgrade_is_not_taken(server: RunningServer) -> None:
+def test_an_upgrade_is_not_taken(patient: RunningServer) -> None:
     """A request to change the protocol is answered as the plain request that it also is."""
-    with server.connect() as connection:
+    with patient.connect() as connection:
         connection.sendall(
             b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"

@@ -63,15 +63,6 @@ def pids_of(server: RunningServer) -> list[int]:
     return [int(pid) for pid in children if "spawn_main" in _command_line(int(pid))]
 
 
-def refuses(server: RunningServer) -> bool:
-    """Tell whether nobody listens any more."""
-    try:
-        with server.connect():
-            return False
-    except ConnectionRefusedError:
-        return True
-
-
 def all_of(folder: Path) -> list[int]:
     """Return every process whose working directory is a folder."""
     return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _folder_of(path) == str(folder)]
@@ -81,13 +72,15 @@ def test_limits_hold_for_all_of_them(tmp_path: Path, store: str) -> None:
     """Four processes together let through what one would; the rest is 429 with Retry-After."""
     settings = settings_file(tmp_path, limits="requests_per_address = 20")
     with workers(tmp_path, store, settings) as server:
+        begun = time.monotonic()
         answers = [server.ask("/v1/me") for _ in range(80)]
+        filled = (time.monotonic() - begun) / 3
 
     statuses = [answer.status for answer in answers]
     refused = [answer for answer in answers if answer.status == 429]
     assert set(statuses) == {401, 429}
-    # What fills again while the test runs, a third of a request a second, comes on top.
-    assert 20 <= statuses.count(401) <= 40
+    # What fills again meanwhile, a third of a request a second, comes on top.
+    assert 20 <= statuses.count(401) <= 21 + filled
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
 
 
@@ -124,7 +117,7 @@ def test_a_worker_that_dies_while_it_is_asked_is_replaced_at_once(tmp_path: Path
         os.kill(victim, signal.SIGKILL)
 
         server.wait_for("workerReplaced", of=lambda line: line["pid"] == victim)
-        assert time.monotonic() - killed < SECONDS_TO_ANSWER / 2
+        assert time.monotonic() - killed < SECONDS_TO_ANSWER - 5
 
 
 def test_what_they_share_is_not_cleaned_away(tmp_path: Path, store: str) -> None:
@@ -168,7 +161,7 @@ def test_nobody_is_taken_while_all_stop(tmp_path: Path, store: str) -> None:
             connection.sendall(b"POST /v1/access-requests HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
             connection.sendall(b"{")
             server.process.terminate()
-            until(lambda: refuses(server))
+            until(server.refuses)
             still_there = server.process.poll() is None
         code = server.wait()
 

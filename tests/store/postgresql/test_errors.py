@@ -78,9 +78,11 @@ def test_hostile_text_is_only_text(world: SqlWorld, text: str) -> None:
 def test_a_pool_that_is_used_up_is_waited_for_and_then_named(world: SqlWorld, shared: Cluster) -> None:
     """Who gets no connection in time is told so; nobody waits for ever."""
     assert world
-    engine = PostgresqlEngine(shared.conninfo(STORE, SERVER_ROLE), pool=1, seconds=0.2)
-    with engine.reading([HOME]), pytest.raises(StoreUnavailable, match="no connection"), engine.reading([HOME]):
-        pass
+    engine = PostgresqlEngine(shared.conninfo(STORE, SERVER_ROLE), pool=1)
+    with engine.reading([HOME]):
+        engine.pool.timeout = 0.2
+        with pytest.raises(StoreUnavailable, match="no connection"), engine.reading([HOME]):
+            pass
     engine.close()
     with pytest.raises(StoreUnavailable), engine.reading([HOME]):
         pass

@@ -102,7 +102,7 @@ def test_a_restarted_database_is_found_again(cluster: OwnCluster, broken: SqlWor
 
 def test_a_database_that_is_down_is_said_to_be(cluster: OwnCluster) -> None:
     """While it is down an act is refused as unavailable, at start and later."""
-    world = SqlWorld(PostgresqlEngine(cluster.conninfo("store", SERVER_ROLE), pool=2, seconds=1))
+    world = SqlWorld(PostgresqlEngine(cluster.conninfo("store", SERVER_ROLE), pool=2, seconds=5))
     record = raised(world.store())
     cluster.stop()
     with pytest.raises(StoreUnavailable, match="nothing was changed") as refused:
