@@ -16,7 +16,7 @@ from time import monotonic
 from types import TracebackType
 from typing import NamedTuple, Self
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which something hangs; no test waits that long unless it fails."""
 
 _PRESSED_AGAIN = 3.0

@@ -19,7 +19,7 @@ from tests.support.people import HOME
 from tests.support.program import installed_program
 
 CLIENT_ID = "aaaaaaaa-0000-4000-8000-00000000a711"
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 class Answer(NamedTuple):
