@@ -13,6 +13,7 @@ from typing import NamedTuple
 from zipfile import ZipFile
 
 import pytest
+from tests.cli.home import Home
 from tests.e2e.signing_in import PROVIDERS_ROLES, by_code, raised
 from tests.support.identity_provider import ADA, HAL, OTTO, IdentityProvider, identity_provider, object_id
 from tests.support.people import HOME, RESOURCE
@@ -115,18 +116,21 @@ def tell_all_that_is_tried(walk: Walk) -> None:
 
 
 def all_that_is_seen(walk: Walk) -> dict[str, object]:
-    """Return every byte that people in the support request tenant can read, by what they did to read it."""
+    """Return every byte that people in the support request tenant can read, by what they did to read it.
+
+    The commands are many, and run within this process.
+    """
     seen: dict[str, object] = {}
     for name, user in (("ada", walk.ada), ("hal", walk.hal)):
         for arguments in reading(walk):
-            result = user.run(*arguments, "-t", "contoso")
+            result = Home.run(user, *arguments, "-t", "contoso")
             out = without_ages(result.out) if "table" in arguments else result.out
             seen[f"{name}: {' '.join(arguments)}"] = (result.code, out, result.err)
         for arguments in (("list",), ("list", "--approved"), ("show", walk.one), ("show", walk.other)):
-            screen = user.on_terminal(*arguments, "-t", "contoso", columns=200)
+            screen = Home.on_terminal(user, *arguments, "-t", "contoso", columns=200)
             seen[f"{name} on a terminal: {' '.join(arguments)}"] = (screen.code, without_ages(screen.text))
     for arguments in auditing(walk):
-        result = walk.otto.run("audit", *arguments, "-t", "contoso")
+        result = Home.run(walk.otto, "audit", *arguments, "-t", "contoso")
         seen[f"otto: {' '.join(arguments)}"] = (result.code, without_moments(result.out), result.err)
     for name in ("export", "export.zip"):
         result = walk.otto.run("audit", "export", name, "-t", "contoso")
