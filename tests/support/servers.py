@@ -171,11 +171,11 @@ def running_server(
                 process.kill()
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], *, seconds: float = SECONDS) -> None:
     """Wait until something is so."""
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"not so within {SECONDS:g} seconds"
+        assert time.monotonic() < end, f"not so within {seconds:g} seconds"
         time.sleep(0.02)
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support.issuer import Issuer
 from tests.support.people import asking, caller
 from tests.support.postgresql import MIGRATED, OwnCluster, new_cluster, shared_cluster
-from tests.support.servers import RunningServer, running_server, settings_file, until
+from tests.support.servers import SECONDS, RunningServer, running_server, settings_file, until
 
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.limits import Limit
@@ -180,7 +180,7 @@ def test_hup_replaces_them_one_after_the_other(tmp_path: Path, store: str) -> No
             statuses.add(server.ask("/healthz").status)
             return not before & set(pids_of(server)) and len(pids_of(server)) == WORKERS
 
-        until(all_new)
+        until(all_new, seconds=WORKERS * SECONDS)
     assert statuses == {200}
 
 
