@@ -75,6 +75,8 @@ function route(tenants, request, response) {
 
 async function listening() {
   const server = createServer(tls);
+  // Somebody may take long to sign in on a busy machine, and their program asks on the connection that it has.
+  server.keepAliveTimeout = 600_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, port: server.address().port };

@@ -41,8 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Have more workers than cores, since many tests wait: the more the longer they do."""
-    return (os.cpu_count() or 1) * (2 if _chosen(config) == {"core"} else 3)
+    """Have more workers than cores, since many tests wait, and processes most; a browser takes a core for itself."""
+    cores = os.cpu_count() or 1
+    return cores * {"core": 2, "browser": 1}.get(",".join(_chosen(config)), 3)
 
 
 @pytest.hookimpl(tryfirst=True)
