@@ -23,10 +23,10 @@ from benchmarks.recording import Recorded, approve, record_decisions
 from benchmarks.table import print_table
 from psycopg.conninfo import make_conninfo
 
-from supportaccess.domain.errors import SupportAccessError
 from supportaccess.domain.records import AccessRequest
-from supportaccess.store.postgresql import open_postgresql
+from supportaccess.errors import SupportAccessError
 from supportaccess.store.sql.engine import Engine
+from supportaccess.store.sql.postgresql.open import open_postgresql
 from supportaccess.store.sql.store import SqlStore
 
 _LEAST = 0.7

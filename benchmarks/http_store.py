@@ -31,9 +31,9 @@ from psycopg.conninfo import make_conninfo
 from tests.support.issuer import Issuer, running
 
 from supportaccess.domain.records import AccessRequest
-from supportaccess.store.embedded import open_embedded
-from supportaccess.store.postgresql import open_postgresql
 from supportaccess.store.sql.engine import Engine
+from supportaccess.store.sql.postgresql.open import open_postgresql
+from supportaccess.store.sql.sqlite.open import open_embedded
 
 _LEAST = 0.7
 _PAGE = f"GET /v1/access-requests?status=pending&status=approved&top={PAGE}"

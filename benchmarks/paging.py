@@ -24,9 +24,9 @@ from psycopg.conninfo import make_conninfo
 
 from supportaccess.domain.records import OPEN
 from supportaccess.domain.times import to_microseconds
-from supportaccess.store.postgresql import open_postgresql
 from supportaccess.store.protocol import Order, RequestQuery
 from supportaccess.store.sql.lists import Cursor, written
+from supportaccess.store.sql.postgresql.open import open_postgresql
 from supportaccess.store.sql.store import SqlStore
 
 _MOST = 1.5

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from supportaccess.store.postgresql_schema import SERVER_ROLE, migrate
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE, migrate
 
 _SETTINGS = {
     "listen_addresses": "",

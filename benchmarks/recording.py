@@ -11,7 +11,7 @@ from benchmarks import stores
 from supportaccess.domain.records import OPEN, AccessRequest
 from supportaccess.store.protocol import RequestQuery
 from supportaccess.store.sql.engine import Engine, Parameters, Result, Row, Session, Statement
-from supportaccess.store.sql.postgresql import PostgresqlEngine
+from supportaccess.store.sql.postgresql.engine import PostgresqlEngine
 from supportaccess.store.sql.store import SqlStore
 
 PAGE = 100

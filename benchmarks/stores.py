@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from supportaccess.domain import due, lifecycle
+from supportaccess.domain import expiry, lifecycle
 from supportaccess.domain.audit import Step
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Engineer
-from supportaccess.store.embedded import open_embedded
-from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.engine import Engine
+from supportaccess.store.sql.sqlite.open import open_embedded
+from supportaccess.store.sql.writes import lock_and_write
 
 TENANT = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"
 OBJECT_ID = "b0e6a3a6-d659-4dfc-9224-0ea9d92a176b"
@@ -178,7 +178,7 @@ _ENDS: dict[Callable[[Step], list[Step]], float] = {
 
 
 def _fallen_due(record: AccessRequest) -> list[Step]:
-    step = due.fall_due(record, record.updated_at + PERIOD)
+    step = expiry.fall_due(record, record.updated_at + PERIOD)
     return [] if step is None else [step]
 
 

@@ -14,16 +14,17 @@ from typing import TypeVar
 from benchmarks.table import print_table
 
 from supportaccess.domain.audit import Activity, AuditEntry, encode_entry
-from supportaccess.domain.checkpoints import Checkpoint
-from supportaccess.domain.merkle import Frontier, leaf_hash
-from supportaccess.domain.merkle_proofs import inclusion_proof
-from supportaccess.domain.receipts import Receipt
 from supportaccess.domain.records import Actor, ActorKind
-from supportaccess.domain.tiles import TILE_HEIGHT, Tile, encode_bundle
 from supportaccess.domain.times import from_microseconds
-from supportaccess.store.log_files import Folder, export
-from supportaccess.store.signing import SeedSigner, key_of, sign
-from supportaccess.store.verification import LogVerification, verify_log, verify_receipt
+from supportaccess.store.log_entries import read_entry
+from supportaccess.tlog.checkpoints import Checkpoint
+from supportaccess.tlog.files import Folder, export
+from supportaccess.tlog.merkle import Frontier, leaf_hash
+from supportaccess.tlog.proofs import inclusion_proof
+from supportaccess.tlog.receipts import Receipt
+from supportaccess.tlog.signers import SeedSigner, key_of, sign
+from supportaccess.tlog.tiles import TILE_HEIGHT, Tile, encode_bundle
+from supportaccess.tlog.verify import LogVerification, verify_log, verify_receipt
 
 T = TypeVar("T")
 _TENANT = "11111111-1111-4111-8111-111111111111"
@@ -106,15 +107,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = Folder(Path(folder) / "log")
         writing, count = _timed(lambda: export(log, size, Path(folder) / "log"))
-        whole, verified = _timed(lambda: verify_log(files, keys))
+        whole, verified = _timed(lambda: verify_log(files, read_entry, keys))
         _must_hold(verified)
-        going_on, _ = _timed(lambda: verify_log(files, keys, since=verified.verified))
+        going_on, _ = _timed(lambda: verify_log(files, read_entry, keys, since=verified.verified))
         floor, _ = _timed(lambda: [hashlib.sha256(b"\x00" + entry).digest() for entry in log.entries])
         path = tuple(inclusion_proof(size // 3, size, log.node))
         receipt = Receipt(
             entry=log.entries[size // 3], index=size // 3, path=path, checkpoint=log.checkpoint()
         ).encode()
-        one, outcome = _timed(lambda: verify_receipt(receipt, keys))
+        one, outcome = _timed(lambda: verify_receipt(receipt, read_entry, keys))
         _must_hold(outcome)
     rows = [
         ("hashing the entries alone", f"{floor:.2f}", "1.0"),

@@ -9,18 +9,22 @@ from pathlib import Path
 import supportaccess
 
 PACKAGE = Path(supportaccess.__file__).parent
-STARTS_THE_SERVER = "cli/commands/serve.py"
+STARTS_THE_SERVER = "cli/serve.py"
 
+FLOOR = {"errors", "structs"}
 ALLOWED = {
-    "domain": set[str](),
-    "network": {"domain"},
-    "private_files": {"domain"},
-    "store": {"private_files", "network", "domain"},
-    "settings": {"private_files", "domain"},
-    "sources": {"domain"},
-    "signin": {"settings", "private_files", "network", "domain"},
-    "server": {"store", "domain"},
-    "cli": {"store", "signin", "sources", "settings", "private_files", "network", "domain", "server"},
+    "errors": set[str](),
+    "structs": set[str](),
+    "private_files": FLOOR,
+    "tlog": FLOOR | {"private_files"},
+    "http": FLOOR,
+    "domain": FLOOR,
+    "sources": FLOOR | {"domain", "http"},
+    "store": FLOOR | {"private_files", "tlog", "http", "sources", "domain"},
+    "settings": FLOOR | {"private_files", "http", "domain"},
+    "signin": FLOOR | {"settings", "private_files", "http", "domain"},
+    "server": FLOOR | {"store", "tlog", "sources", "http", "domain"},
+    "cli": FLOOR | {"store", "tlog", "signin", "sources", "settings", "private_files", "http", "domain", "server"},
     "__main__": {"cli"},
     "__init__": set[str](),
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from supportaccess.domain.errors import StoreRefused
+from supportaccess.errors import StoreRefused
 from supportaccess.private_files import make_folder, read_bounded, write_new, write_private
 
 

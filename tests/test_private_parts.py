@@ -21,7 +21,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from supportaccess.signin.cached import held
+from supportaccess.signin.cache_reader import held
 from supportaccess.signin.registration import Registration
 
 ROOT = Path(__file__).parents[1]
@@ -45,9 +45,9 @@ class Part(NamedTuple):
 
 
 _HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
-_TIMEOUTS, _HANDSHAKES, _SERVE = "server/timeouts.py", "server/handshakes.py", "server/serve.py"
-_GROUP, _RENEWAL, _PLACES = "cli/group.py", "signin/renewal.py", "signin/places.py"
-_CONNECTIONS, _DEADLINES = "network/connections.py", "network/deadlines.py"
+_TIMEOUTS, _HANDSHAKES, _SERVE = "server/process/timeouts.py", "server/process/handshakes.py", "server/process/serve.py"
+_GROUP, _RENEWAL, _PLACES = "cli/app/group.py", "signin/renewal.py", "signin/token_storage.py"
+_CONNECTIONS, _DEADLINES = "http/connections.py", "http/deadlines.py"
 
 PARTS = (
     Part(
@@ -84,12 +84,12 @@ PARTS = (
     Part("uvicorn", "uvicorn.supervisors.multiprocess:Process", _SERVE, keeps="child_conn"),
     Part("uvicorn", "uvicorn.supervisors.multiprocess:Process.pid", _SERVE),
     Part("uvicorn", "uvicorn.supervisors.multiprocess:Process.exitcode", _SERVE),
-    Part("litestar", "litestar:Response.to_asgi_response", "server/app.py", accepts="app, request"),
-    Part("litestar", "litestar.handlers:HTTPRouteHandler", "server/app.py", accepts="path, http_method"),
-    Part("psycopg", "psycopg.adapt:Transformer.as_literal", "store/sql/postgresql.py"),
-    Part("psycopg", "psycopg:Cursor.pgresult", "store/sql/postgresql.py"),
-    Part("psycopg", "psycopg:Connection", "store/sql/postgresql.py", keeps="pgconn"),
-    Part("psycopg", "psycopg.pq:PGconn.consume_input", "store/sql/postgresql.py"),
+    Part("litestar", "litestar:Response.to_asgi_response", "server/web/asgi.py", accepts="app, request"),
+    Part("litestar", "litestar.handlers:HTTPRouteHandler", "server/web/asgi.py", accepts="path, http_method"),
+    Part("psycopg", "psycopg.adapt:Transformer.as_literal", "store/sql/postgresql/engine.py"),
+    Part("psycopg", "psycopg:Cursor.pgresult", "store/sql/postgresql/engine.py"),
+    Part("psycopg", "psycopg:Connection", "store/sql/postgresql/engine.py", keeps="pgconn"),
+    Part("psycopg", "psycopg.pq:PGconn.consume_input", "store/sql/postgresql/engine.py"),
     Part("pyjwt", "jwt.api_jws:PyJWS.decode", "server/identity/tokens.py", accepts="jwt, key, algorithms"),
     Part("urllib3", "urllib3.connection:HTTPConnection.send", _DEADLINES, takes="self, data"),
     Part("urllib3", "urllib3.connection:HTTPSConnection", _DEADLINES, keeps="sock"),
@@ -108,7 +108,7 @@ PARTS = (
     Part("msal", "msal:ClientApplication.acquire_token_silent_with_error", _RENEWAL, accepts="scopes, account"),
     Part("msal", "msal.managed_identity:get_managed_identity_source", "signin/managed_identity.py", takes=""),
     Part("msal", "msal.managed_identity:DEFAULT_TO_VM", "signin/managed_identity.py"),
-    Part("msal", "msal.exceptions:MsalServiceError", "signin/applications.py"),
+    Part("msal", "msal.exceptions:MsalServiceError", "signin/msal_clients.py"),
     Part(
         "msal",
         "msal.oauth2cli:JwtAssertionCreator",
@@ -146,10 +146,10 @@ PARTS = (
     Part("typer", "typer._click.exceptions:NoArgsIsHelpError.format_message", "cli/main.py", takes="self"),
     Part("typer", "typer._click.exceptions:NoArgsIsHelpError", "cli/main.py"),
     Part("typer", "typer._click.exceptions:UsageError", "cli/main.py", keeps="ctx"),
-    Part("rich", "rich.console:Console", "cli/output/rich_table.py", accepts="_environ"),
-    Part("rich", "rich.cells:cell_len", "cli/output/rich_table.py", accepts="text"),
+    Part("rich", "rich.console:Console", "cli/output/tables/rich.py", accepts="_environ"),
+    Part("rich", "rich.cells:cell_len", "cli/output/tables/rich.py", accepts="text"),
     Part("jmespath", "jmespath.exceptions:ParseError", "cli/output/query.py", keeps="lex_position"),
-    Part("pyyaml", "yaml:SafeDumper.ignore_aliases", "cli/output/as_yaml.py", takes="self, data"),
+    Part("pyyaml", "yaml:SafeDumper.ignore_aliases", "cli/output/formats/yaml.py", takes="self, data"),
     Part("hypothesis", "hypothesis.internal.conjecture.providers:_get_local_constants", "tests/support/examples.py"),
     Part("hypothesis", "hypothesis.internal.constants_ast:Constants", "tests/support/examples.py"),
 )

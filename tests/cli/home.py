@@ -22,7 +22,7 @@ from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.times import Clock, system_clock
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
-from supportaccess.store.embedded import open_embedded
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
 
 TICKET = "2603010050001234"

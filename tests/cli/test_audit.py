@@ -12,8 +12,8 @@ from tests.support.people import FOREIGN, RESOURCE
 
 from supportaccess.domain.attempts import MOST
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.errors import NotFound
 from supportaccess.domain.records import AccessRequest
+from supportaccess.errors import NotFound
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from tests.cli.terminal import PATIENCE
 from tests.support.people import HOME, asking
 from tests.support.program import installed_program
 
-from supportaccess.cli.following import Following
+from supportaccess.cli.audit.tail import Following
 from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.errors import StoreUnavailable
+from supportaccess.errors import StoreUnavailable
 from supportaccess.store.protocol import AuditPage, AuditQuery, LogHead, RequestStore
 
 pytestmark = pytest.mark.process

@@ -15,8 +15,8 @@ from tests.sources.test_role_assignments import REPORTS_READER, assignment, writ
 from tests.support.people import HOME, RESOURCE, object_id
 from tests.support.worlds import ADA
 
-from supportaccess.cli.evidence import evidence_of
-from supportaccess.domain.findings import MEANINGS
+from supportaccess.cli.audit.inputs import evidence_of
+from supportaccess.domain.lint.findings import MEANINGS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audits.md").read_text()
 EXAMPLE_TENANT = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"

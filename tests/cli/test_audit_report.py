@@ -23,14 +23,12 @@ from tests.support.examples import costly
 from tests.support.people import HOME, START, asking
 from tests.support.requirements import require
 
+from supportaccess.cli.audit.report.page import page
+from supportaccess.cli.audit.report.timeline import tick_labels, timeline
 from supportaccess.cli.output.html import tag
-from supportaccess.cli.report.page import page
-from supportaccess.cli.report.timeline import tick_labels, timeline
-from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.findings import Code, LintFinding, Severity
-from supportaccess.domain.gaps import gaps_of
+from supportaccess.domain.lint.findings import Code, LintFinding, Severity
 from supportaccess.domain.records import AccessRequest, Engineer, Status
-from supportaccess.domain.report import (
+from supportaccess.domain.report.figures import (
     LogState,
     Period,
     Report,
@@ -40,6 +38,8 @@ from supportaccess.domain.report import (
     numbers_of,
     reported,
 )
+from supportaccess.domain.report.gaps import gaps_of
+from supportaccess.errors import InvalidInput
 from supportaccess.store.protocol import LogHead
 
 DAY = timedelta(days=1)

@@ -7,21 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from supportaccess.cli.commands.lint import FINDINGS
-from supportaccess.cli.commands.report import REPORTED
-from supportaccess.cli.commands.who import DECIDERS
-from supportaccess.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
+from supportaccess import errors
+from supportaccess.cli.app.exit_codes import MEANINGS, ExitCode, exit_code_of
+from supportaccess.cli.audit.lint import FINDINGS
+from supportaccess.cli.audit.report.report import REPORTED
+from supportaccess.cli.audit.who import DECIDERS
 from supportaccess.cli.output.fields import ACCESS_REQUESTS, AUDIT_ENTRIES, Layout, names_of
-from supportaccess.cli.output.formats import Format
-from supportaccess.domain import errors
+from supportaccess.cli.output.formats.format import Format
 from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.errors import SupportAccessError
 from supportaccess.domain.events import Event, What
-from supportaccess.domain.findings import LintFinding
-from supportaccess.domain.records import AccessRequest, Struct
-from supportaccess.domain.report import Report
-from supportaccess.domain.who import Decider
-from supportaccess.network.trust import VARIABLES
+from supportaccess.domain.lint.findings import LintFinding
+from supportaccess.domain.records import AccessRequest
+from supportaccess.domain.report.figures import Report
+from supportaccess.domain.roles.approvers import Decider
+from supportaccess.errors import SupportAccessError
+from supportaccess.http.trust import VARIABLES
+from supportaccess.structs import Struct
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))

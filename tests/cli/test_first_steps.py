@@ -9,7 +9,7 @@ import pytest
 from tests.cli.home import Home
 
 from supportaccess import __version__
-from supportaccess.cli.group import Lazy
+from supportaccess.cli.app.group import Lazy
 from supportaccess.cli.main import COMMANDS
 
 

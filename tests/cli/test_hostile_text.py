@@ -11,8 +11,8 @@ from tests.cli.terminal import Screen
 from tests.sources.builders import TENANT, event, page
 from tests.support.people import asking
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.limits import Limit
+from supportaccess.errors import InvalidInput
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "yaml")

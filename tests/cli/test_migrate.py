@@ -7,7 +7,7 @@ from tests.cli.home import Home
 from tests.support.postgresql import OWNER, Cluster, programs, shared_cluster
 from tests.support.requirements import require
 
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 
 
 @pytest.fixture

@@ -19,14 +19,14 @@ from tests.support.examples import costly
 from tests.support.people import HOME, RESOURCE
 from tests.support.program import installed_program
 
-from supportaccess.cli.exit_codes import ExitCode
+from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.main import COMMANDS, run
 
 BOOM = """
 import supportaccess.store.embedded
 def boom(path):
     raise RuntimeError("boom \\x1b[2J")
-supportaccess.store.embedded.open_embedded = boom
+supportaccess.store.sql.sqlite.open.open_embedded = boom
 """
 WORDS = [*COMMANDS, *(name for lazy in COMMANDS.values() for name in lazy.commands or ())]
 OPTIONS = (

@@ -14,7 +14,7 @@ from tests.support.issuer import CLIENT
 from tests.support.kept import sign_in
 from tests.support.people import HOME, RESOURCE
 
-from supportaccess.cli.group import Lazy
+from supportaccess.cli.app.group import Lazy
 from supportaccess.cli.main import COMMANDS
 
 CANARY = "c4nary"

@@ -14,10 +14,10 @@ from tests.store.http.scripted import answer, serving
 from tests.support import later
 from tests.support.people import HOME
 
-from supportaccess.cli.watching.words import message
+from supportaccess.cli.watch.text import message
 from supportaccess.domain.records import AccessRequest
-from supportaccess.store.embedded import open_embedded
 from supportaccess.store.protocol import AuditQuery, RequestQuery
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.wire import AuditList, RequestList
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "yaml")

@@ -11,24 +11,24 @@ import pytest
 from tests.cli.home import Home
 from tests.support.people import HOME, asking, caller
 
-from supportaccess.cli.context import Context
+from supportaccess.cli.app.context import Context
+from supportaccess.cli.app.tenants import Tenants
+from supportaccess.cli.app.witness import Witness
 from supportaccess.cli.output.streams import Streams
-from supportaccess.cli.tenants import Tenants
-from supportaccess.cli.watching.ending import Ending
-from supportaccess.cli.watching.filters import Filter
-from supportaccess.cli.watching.loop import Watching
-from supportaccess.cli.watching.state import Memory, Position
-from supportaccess.cli.watching.tenant import TenantWatch
-from supportaccess.cli.witness import Witness
-from supportaccess.domain.errors import Forbidden, StoreUnavailable, SupportAccessError, VerificationFailed
+from supportaccess.cli.watch.ending import Ending
+from supportaccess.cli.watch.filters import Filter
+from supportaccess.cli.watch.loop import Watching
+from supportaccess.cli.watch.state import Memory, Position
+from supportaccess.cli.watch.tenant import TenantWatch
 from supportaccess.domain.events import Event
 from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.times import system_clock
-from supportaccess.store.embedded import open_embedded
-from supportaccess.store.keys import Keys
-from supportaccess.store.proofs import LogProofs, SignedHead
+from supportaccess.errors import Forbidden, StoreUnavailable, SupportAccessError, VerificationFailed
 from supportaccess.store.sql.proofs import SqlProofs
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.published import LogProofs, SignedHead
 
 
 class Log:

@@ -26,14 +26,14 @@ from tests.support.requirements import require
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.times import system_clock
 from supportaccess.server.settings import DatabaseSettings, IdentitySettings, ServerSettings
-from supportaccess.store.embedded import open_embedded
-from supportaccess.store.keys import Keys
-from supportaccess.store.postgresql import open_postgresql
-from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.sql.engine import Engine
 from supportaccess.store.sql.key_rotation import rotate
 from supportaccess.store.sql.maintenance import sweep
+from supportaccess.store.sql.postgresql.open import open_postgresql
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
+from supportaccess.tlog.keys import Keys
 
 DATA = Path(__file__).parents[1] / "data"
 ENTRIES = "SELECT tenant_id, sequence, entry, leaf_hash FROM audit_events ORDER BY tenant_id, sequence"

@@ -13,7 +13,8 @@ from tests.support.worlds import ADA, done_in, every_entry
 
 from supportaccess.domain.attempts import MOST, WINDOW
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.errors import (
+from supportaccess.domain.permissions import Permission
+from supportaccess.errors import (
     Conflict,
     DecidedElsewhere,
     Forbidden,
@@ -23,7 +24,6 @@ from supportaccess.domain.errors import (
     Stale,
     SupportAccessError,
 )
-from supportaccess.domain.permissions import Permission
 from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestStore
 
 A_MOMENT = timedelta(microseconds=1)

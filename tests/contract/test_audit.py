@@ -11,10 +11,10 @@ from tests.support.people import FOREIGN, HOME, RESOURCE, START, UNKNOWN_ID, ask
 from tests.support.worlds import every_entry
 
 from supportaccess.domain.audit import Activity, AuditEntry, encode_entry
-from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.merkle import Frontier, leaf_hash
 from supportaccess.domain.records import Status, record_hash
+from supportaccess.errors import InvalidInput
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery
+from supportaccess.tlog.merkle import Frontier, leaf_hash
 
 HOUR = timedelta(hours=1)
 

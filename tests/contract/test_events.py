@@ -6,10 +6,10 @@ from tests.contract.conftest import World
 from tests.support.events import APPROVED, CREATED, event
 from tests.support.people import FOREIGN, HOME, RESOURCE, asking
 
-from supportaccess.domain.errors import Forbidden, InvalidInput
 from supportaccess.domain.events import Event, What, ended_by_clock
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import Status
+from supportaccess.errors import Forbidden, InvalidInput
 from supportaccess.store.protocol import LARGEST_PAGE, RequestStore
 
 HOUR = timedelta(hours=1)

@@ -5,8 +5,8 @@ from datetime import timedelta
 from tests.contract.conftest import World
 from tests.support.people import asking
 
-from supportaccess.cli.evidence import evidence_of
-from supportaccess.domain.lint import lint
+from supportaccess.cli.audit.inputs import evidence_of
+from supportaccess.domain.lint.rules import lint
 from supportaccess.domain.records import Side, Status
 
 

@@ -24,11 +24,11 @@ from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE
 from tests.support.worlds import done_in, every_entry, every_record
 
 from supportaccess.domain.audit import Activity
-from supportaccess.domain.errors import InvalidInput, UnreadableExport
-from supportaccess.domain.mirrors import ENTRA_ACTIVITIES
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest, Status
 from supportaccess.domain.source_events import SourceEvent
+from supportaccess.errors import InvalidInput, UnreadableExport
+from supportaccess.sources.entra.rebuild import ENTRA_ACTIVITIES
 from supportaccess.store.protocol import AuditQuery, Imported, Order, RequestQuery, RequestStore
 
 OURS = (event(CREATED, 0, correlation="c-1"), event(APPROVED, 5, by=PERSON, correlation="c-1"))

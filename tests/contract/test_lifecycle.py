@@ -7,7 +7,10 @@ from tests.contract.conftest import World
 from tests.support.events import CREATED, event
 from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE, START, UNKNOWN_ID, asking
 
-from supportaccess.domain.errors import (
+from supportaccess.domain.limits import Limit
+from supportaccess.domain.permissions import Permission
+from supportaccess.domain.records import AccessRequest, ActorKind, Side, Status
+from supportaccess.errors import (
     Conflict,
     DecidedElsewhere,
     Forbidden,
@@ -16,9 +19,6 @@ from supportaccess.domain.errors import (
     Stale,
     SupportAccessError,
 )
-from supportaccess.domain.limits import Limit
-from supportaccess.domain.permissions import Permission
-from supportaccess.domain.records import AccessRequest, ActorKind, Side, Status
 from supportaccess.store.protocol import Order, RequestQuery, RequestStore
 
 HOUR = timedelta(hours=1)

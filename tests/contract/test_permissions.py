@@ -8,8 +8,8 @@ from tests.support.events import APPROVED, CREATED, PERSON, event
 from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE, UNKNOWN_ID, asking
 from tests.support.worlds import done_in
 
-from supportaccess.domain.errors import Forbidden, SupportAccessError
 from supportaccess.domain.permissions import Permission
+from supportaccess.errors import Forbidden, SupportAccessError
 from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestStore
 
 Use = Callable[[RequestStore, str], object]

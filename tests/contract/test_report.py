@@ -6,9 +6,9 @@ from tests.contract.acts import approved, cross_tenant, revoke
 from tests.contract.conftest import World
 from tests.support.people import HOME, RESOURCE, asking
 
-from supportaccess.cli.report.gathering import gather
+from supportaccess.cli.audit.report.gathering import gather
 from supportaccess.domain.audit import Activity
-from supportaccess.domain.report import Period, Report
+from supportaccess.domain.report.figures import Period, Report
 
 
 def report_of(world: World, tenant_id: str = HOME) -> Report:

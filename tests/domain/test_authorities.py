@@ -2,8 +2,14 @@
 
 import pytest
 
-from supportaccess.domain.authorities import application_scope, check_authority, check_scope, is_microsofts, may_name
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
+from supportaccess.settings.authorities import (
+    application_scope,
+    check_authority,
+    check_scope,
+    is_microsofts,
+    may_name,
+)
 
 STORE = "https://store.example.com"
 API = "aaaaaaaa-0000-4000-8000-00000000a711"

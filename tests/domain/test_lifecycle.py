@@ -5,9 +5,8 @@ import pytest
 from msgspec.structs import replace
 from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE, START, UNKNOWN_ID, asking, caller
 
-from supportaccess.domain import due, lifecycle
+from supportaccess.domain import expiry, lifecycle
 from supportaccess.domain.audit import Activity, Step
-from supportaccess.domain.errors import Conflict, DecidedElsewhere, Forbidden, InvalidInput, Stale
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import LONGEST_LIMIT, Limit
 from supportaccess.domain.permissions import Caller, Permission
@@ -23,6 +22,7 @@ from supportaccess.domain.records import (
     Status,
     with_etag,
 )
+from supportaccess.errors import Conflict, DecidedElsewhere, Forbidden, InvalidInput, Stale
 
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(microseconds=1)
@@ -192,9 +192,9 @@ class TestClock:
         """A moment before its deadline a request is pending; at the deadline it has lapsed, then and not later."""
         record = raised(asking(decide_by=START + HOUR))
 
-        assert record == due.as_of(record, START + HOUR - MOMENT)
+        assert record == expiry.as_of(record, START + HOUR - MOMENT)
         for now in (START + HOUR, START + 100 * HOUR):
-            lapsed = due.as_of(record, now)
+            lapsed = expiry.as_of(record, now)
             assert (lapsed.status, lapsed.ended_at, lapsed.updated_at) == (Status.LAPSED, START + HOUR, START + HOUR)
             assert ActorKind.SYSTEM is (lapsed.ended_by and lapsed.ended_by.kind)
 
@@ -202,18 +202,18 @@ class TestClock:
         """A moment before its limit access is open; at the limit it has expired."""
         record = after(approve(raised(asking(decide_by=START + 2 * HOUR)))[0])
 
-        assert record == due.as_of(record, START + 9 * HOUR - MOMENT)
-        assert due.as_of(record, START + 9 * HOUR).status is Status.EXPIRED
+        assert record == expiry.as_of(record, START + 9 * HOUR - MOMENT)
+        assert expiry.as_of(record, START + 9 * HOUR).status is Status.EXPIRED
 
     def test_a_sweep_writes_what_reads_already_showed(self) -> None:
         """The step that a sweep writes is dated with the limit and ends in the record that reads show."""
         record = raised(asking(decide_by=START + HOUR))
-        step = due.fall_due(record, START + 5 * HOUR)
+        step = expiry.fall_due(record, START + 5 * HOUR)
 
         assert step is not None
         assert (step.activity, step.at) == (Activity.DEADLINE_PASSED, START + HOUR)
-        assert due.as_of(record, START + 99 * HOUR) == step.after
-        assert due.fall_due(after(step), START + 99 * HOUR) is None
+        assert expiry.as_of(record, START + 99 * HOUR) == step.after
+        assert expiry.fall_due(after(step), START + 99 * HOUR) is None
 
     def test_what_the_clock_ended_can_no_longer_be_decided(self) -> None:
         """Nobody approves a request past its deadline, though no sweep has written that down."""

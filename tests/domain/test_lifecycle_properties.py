@@ -12,7 +12,9 @@ from tests.support.examples import costly
 from tests.support.people import HOME, RESOURCE, START, UNKNOWN_ID, asking
 from tests.support.worlds import Acts, MemoryWorld, StoreWorld, World, every_record, throwaway_world, with_counted_ids
 
-from supportaccess.domain.errors import (
+from supportaccess.domain.limits import Limit
+from supportaccess.domain.records import FINAL, AccessRequest, Side, Status
+from supportaccess.errors import (
     Conflict,
     Forbidden,
     InvalidInput,
@@ -21,8 +23,6 @@ from supportaccess.domain.errors import (
     Stale,
     SupportAccessError,
 )
-from supportaccess.domain.limits import Limit
-from supportaccess.domain.records import FINAL, AccessRequest, Side, Status
 from supportaccess.store.protocol import Order, RequestQuery, RequestStore
 
 TICKETS = ("1001", "1002")

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from tests.support.examples import costly
 from tests.support.people import HOME, RESOURCE, START, object_id
 
-from supportaccess.domain.due import as_of
-from supportaccess.domain.findings import MEANINGS, Code, LintFinding
-from supportaccess.domain.lint import RULES, Evidence, counting, lint
-from supportaccess.domain.pairs import partners, standing
+from supportaccess.domain.expiry import as_of
+from supportaccess.domain.lint.findings import MEANINGS, Code, LintFinding
+from supportaccess.domain.lint.reconciliation import partners, standing
+from supportaccess.domain.lint.rules import RULES, Evidence, counting, lint
 from supportaccess.domain.records import (
     IDENTITY_DIAGNOSTIC_DATA,
     READ,
@@ -27,7 +27,7 @@ from supportaccess.domain.records import (
     Source,
     Status,
 )
-from supportaccess.domain.role_assignments import Deciders, Holder
+from supportaccess.domain.roles.assignments import Deciders, Holder
 
 DAY = timedelta(days=1)
 NOW = START + 100 * DAY

@@ -10,20 +10,19 @@ from msgspec.structs import replace
 from tests.support.people import START
 
 from supportaccess.domain.audit import Activity
-from supportaccess.domain.due import as_of, fall_due
 from supportaccess.domain.events import What
+from supportaccess.domain.expiry import as_of, fall_due
 from supportaccess.domain.records import (
-    LONGEST_OPEN_NAME,
     AccessRequest,
     ActorKind,
     Confidence,
-    OpenName,
     Side,
     Source,
     Status,
     canonical_json,
 )
-from supportaccess.store.protocol import Verdict
+from supportaccess.structs import LONGEST_OPEN_NAME, OpenName
+from supportaccess.tlog.verify import Verdict
 
 KINDS: list[type[OpenName]] = [Status, Source, Activity, What, Confidence, ActorKind, Verdict]
 

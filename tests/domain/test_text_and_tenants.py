@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.domain.text import LONGEST_SUPPORT_REQUEST_ID, check_support_request_id, check_text
+from supportaccess.errors import InvalidInput
 
 GUID = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.times import (
     format_rfc3339,
     from_microseconds,
@@ -12,6 +11,7 @@ from supportaccess.domain.times import (
     system_clock,
     to_microseconds,
 )
+from supportaccess.errors import InvalidInput
 
 moments = st.datetimes(timezones=st.just(UTC))
 

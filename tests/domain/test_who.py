@@ -8,9 +8,9 @@ from tests.support.people import HOME, RESOURCE
 
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.records import Actor, ActorKind, Status
-from supportaccess.domain.role_assignments import Deciders, Holder
-from supportaccess.domain.role_table import shipped_role_table
-from supportaccess.domain.who import Decider, decisions_at_the_provider, decisions_in, who
+from supportaccess.domain.roles.approvers import Decider, decisions_at_the_provider, decisions_in, who
+from supportaccess.domain.roles.assignments import Deciders, Holder
+from supportaccess.domain.roles.table import shipped_role_table
 
 TABLE = shipped_role_table()
 OTTO = Actor(kind=ActorKind.USER, tenant_id=HOME, object_id="otto", display_name="Otto")

@@ -10,7 +10,7 @@ import psycopg
 from tests.e2e.shared_store import OnPostgresql, OnSqlite, SharedStore
 from tests.support.people import HOME
 
-from supportaccess.domain.merkle import Frontier, leaf_hash
+from supportaccess.tlog.merkle import Frontier, leaf_hash
 
 
 def keys(shared_store: SharedStore) -> Path:

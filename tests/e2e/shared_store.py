@@ -23,7 +23,7 @@ from tests.support.servers import SECONDS, RunningServer, running_server
 from supportaccess.domain.permissions import Permission
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 
 ADMINISTRATOR = (Permission.READ_REQUESTS, Permission.DECIDE)
 AUDITOR = (Permission.READ_REQUESTS, Permission.READ_AUDIT)

@@ -26,7 +26,7 @@ from tests.support.identity_provider import IdentityProvider
 from tests.support.people import HOME, RESOURCE, object_id
 from tests.support.servers import until
 
-from supportaccess.domain.merkle import Frontier
+from supportaccess.tlog.merkle import Frontier
 
 CLOSED, DENIED = "2609110050001305", "2610010040000826"
 """Support requests whose access the provider's record in the example has as open."""

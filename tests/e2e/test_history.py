@@ -17,8 +17,8 @@ from tests.support.people import HOME, RESOURCE
 from tests.support.program import installed_program
 from tests.support.servers import until
 
-from supportaccess.domain.checkpoints import read_checkpoint
-from supportaccess.store.memory import Memory
+from supportaccess.tlog.checkpoints import read_checkpoint
+from supportaccess.tlog.remembered import Memory
 
 EVERYBODY = (*ADMINISTRATOR, *AUDITOR)
 

@@ -8,7 +8,7 @@ from tests.e2e.shared_store import ADMINISTRATOR, AUDITOR, IMPORTER, PROVIDER, S
 from tests.support.identity_provider import object_id
 from tests.support.people import HOME, RESOURCE
 
-from supportaccess.cli.local_account import local_account
+from supportaccess.cli.app.local_account import local_account
 
 EVERYTHING = (*ADMINISTRATOR, *AUDITOR, *PROVIDER, *IMPORTER)
 RAISE = ["provider", "raise", "--support-request", TICKET, "--engineer", "Erin Engineer", "--reason", "sign-ins fail"]

@@ -10,14 +10,14 @@ from pathlib import Path
 import atheris  # type: ignore[import-untyped]  # has no stubs
 
 with atheris.instrument_imports(include=["supportaccess.domain"]):
-    from supportaccess.domain.checkpoints import parse_checkpoint, read_checkpoint
-    from supportaccess.domain.merkle_proofs import BadProof, check_consistency
-    from supportaccess.domain.notes import BadNote, parse_key, parse_note
-    from supportaccess.domain.receipts import parse_receipt
-    from supportaccess.domain.tiles import encode_bundle, split_bundle, split_tile
+    from supportaccess.tlog.checkpoints import parse_checkpoint, read_checkpoint
+    from supportaccess.tlog.notes import BadNote, parse_key, parse_note
+    from supportaccess.tlog.proofs import BadProof, check_consistency
+    from supportaccess.tlog.receipts import parse_receipt
+    from supportaccess.tlog.tiles import encode_bundle, split_bundle, split_tile
 
-from tests.domain.test_notes import PETER, QUASIMODO, SOFA
-from tests.domain.test_tiles_and_receipts import receipt
+from tests.tlog.test_notes import PETER, QUASIMODO, SOFA
+from tests.tlog.test_tiles_and_receipts import receipt
 
 
 def one(data: bytes) -> None:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FOLDERS = ("domain", "store", "cli")
+FOLDERS = ("domain", "tlog", "sources", "store", "cli")
 SURVIVED = "survived"
 
 _NOT_COPIED = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.examples import costly
 
-from supportaccess.domain.errors import InvalidInput, StoreRefused, SupportAccessError
+from supportaccess.errors import InvalidInput, StoreRefused, SupportAccessError
 from supportaccess.settings.files import LARGEST_FILE
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings

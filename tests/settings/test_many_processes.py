@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from supportaccess.domain.errors import StoreUnavailable
+from supportaccess.errors import StoreUnavailable
 from supportaccess.settings import files
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings

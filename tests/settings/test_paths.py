@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 from supportaccess.settings.paths import Paths
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from supportaccess.domain.errors import Ambiguous, InvalidInput, NotFound, NotSignedIn
+from supportaccess.errors import Ambiguous, InvalidInput, NotFound, NotSignedIn
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile, Settings
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import EMBEDDED, Profile, Settings
 from supportaccess.settings.sign_in import Account, Discovered, Method, SignIn

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.people import FOREIGN, HOME, RESOURCE
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 from supportaccess.signin.access_tokens import FILE_VARIABLE, VARIABLE, AccessTokens
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.issuer import API, CLIENT
 from tests.support.people import HOME, RESOURCE
 
-from supportaccess.signin.cached import held
+from supportaccess.signin.cache_reader import held
 from supportaccess.signin.http import Response
 from supportaccess.signin.registration import Registration
 

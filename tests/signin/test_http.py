@@ -10,7 +10,7 @@ import pytest
 from tests.store.http.scripted import Handler, Step, answer, serving
 from tests.support.certificates import certificate_for_loopback
 
-from supportaccess.domain.errors import StoreUnavailable
+from supportaccess.errors import StoreUnavailable
 from supportaccess.signin.http import HttpClient
 
 NAME = "login.example.com"

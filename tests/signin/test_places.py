@@ -9,13 +9,13 @@ import pytest
 from tests.support.issuer import API, CLIENT
 from tests.support.people import HOME
 
-from supportaccess.domain.errors import NotSignedIn, StoreRefused
+from supportaccess.errors import NotSignedIn, StoreRefused
 from supportaccess.settings.sign_in import Method
-from supportaccess.signin import people
+from supportaccess.signin import interactive
 from supportaccess.signin.cache import TokenCache
-from supportaccess.signin.places import DataProtection, Keychain, PlainFile, encrypted, forget_all, found
 from supportaccess.signin.registration import Registration
 from supportaccess.signin.renewal import memory
+from supportaccess.signin.token_storage import DataProtection, Keychain, PlainFile, encrypted, forget_all, found
 
 CACHE = '{"AccessToken": {}}'
 
@@ -185,6 +185,6 @@ def test_a_broker_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
     with pytest.raises(NotSignedIn, match="not installed") as refused:
-        people.sign_in(Method.BROKER, microsofts, memory(""), said.append)
+        interactive.sign_in(Method.BROKER, microsofts, memory(""), said.append)
     assert refused.value.hint == "pip install 'supportaccess[broker]'"
     assert said == []

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from supportaccess.domain.errors import UnreadableExport
 from supportaccess.domain.source_events import SourceEvent
-from supportaccess.sources.export import Export, Format
-from supportaccess.sources.portal_csv import COLUMNS
+from supportaccess.errors import UnreadableExport
+from supportaccess.sources.entra.export import Export, Format
+from supportaccess.sources.entra.formats.portal_csv import COLUMNS
 
 TENANT = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"
 OTHER_TENANT = "11111111-2222-4333-8444-555555555555"

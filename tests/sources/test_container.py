@@ -7,8 +7,8 @@ import zlib
 import pytest
 from tests.sources.builders import TENANT, cells, event, export, lines, packed, page, read, refusal, table
 
-from supportaccess.sources.container import Container
-from supportaccess.sources.export import Export
+from supportaccess.sources.entra.export import Export
+from supportaccess.sources.readers.container import Container
 
 PAGE = page(event(), event(id="é€😀"))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tests.sources.builders import TENANT
 
-from supportaccess.domain.mirrors import rebuild
 from supportaccess.domain.records import Status
-from supportaccess.sources.export import Export
+from supportaccess.sources.entra.export import Export
+from supportaccess.sources.entra.rebuild import rebuild
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "entra-audit-log.json"
 

@@ -23,7 +23,7 @@ from tests.sources.builders import (
 )
 
 from supportaccess.domain.records import Actor, ActorKind
-from supportaccess.sources.export import Format
+from supportaccess.sources.entra.export import Format
 
 EXPORTS = [
     pytest.param(Format.GRAPH, page(event()), id="page"),

@@ -22,8 +22,8 @@ from tests.sources.builders import (
 )
 from tests.support.examples import costly
 
-from supportaccess.domain.errors import UnreadableExport
-from supportaccess.sources.export import Export, Format
+from supportaccess.errors import UnreadableExport
+from supportaccess.sources.entra.export import Export, Format
 
 GOOD = [
     page(event(), unrelated(), event(id="é€😀")),

@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.sources.builders import event, export, lines, page, read, refusal, unrelated
 
-from supportaccess.sources.window import LARGEST_ITEM
+from supportaccess.sources.readers.window import LARGEST_ITEM
 
 TEXT = json.dumps(event())
 

@@ -13,8 +13,8 @@ from supportaccess.domain.attempts import MOST
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.records import Status
 from supportaccess.store.protocol import RequestQuery
-from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.engine import Raced
+from supportaccess.store.sql.writes import lock_and_write
 
 pytestmark = pytest.mark.process
 

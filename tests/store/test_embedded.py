@@ -13,13 +13,14 @@ from tests.support.people import HOME
 from tests.support.requirements import require
 from tests.support.worlds import StoreWorld
 
-from supportaccess.domain.errors import StoreRefused, StoreUnavailable
 from supportaccess.domain.records import Status
-from supportaccess.store import embedded
-from supportaccess.store.embedded import back_up, open_embedded, schema_version
+from supportaccess.errors import StoreRefused, StoreUnavailable
 from supportaccess.store.protocol import RequestQuery
-from supportaccess.store.sql import migrations, sqlite
+from supportaccess.store.sql import migrations
 from supportaccess.store.sql.engine import KNOWN_VERSION, Result, Statement
+from supportaccess.store.sql.sqlite import engine as sqlite
+from supportaccess.store.sql.sqlite import open as embedded
+from supportaccess.store.sql.sqlite.open import back_up, open_embedded, schema_version
 
 Opened = Callable[[Path], StoreWorld]
 

@@ -9,11 +9,11 @@ from tests.cli.terminal import PATIENCE
 from tests.support.people import HOME, asking, caller
 from tests.support.program import installed_program
 
-from supportaccess.domain.errors import StoreRefused
-from supportaccess.store.embedded import open_embedded
-from supportaccess.store.keys import Keys
+from supportaccess.errors import StoreRefused
 from supportaccess.store.sql.checkpoints import sign_log
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
+from supportaccess.tlog.keys import Keys
 
 
 @pytest.mark.process

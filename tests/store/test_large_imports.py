@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.support.events import CREATED, event
 from tests.support.people import HOME, caller
 
-from supportaccess.store.embedded import open_embedded
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
 
 MIB = 1024**2

@@ -10,8 +10,8 @@ from tests.support.worlds import SqlWorld
 
 from supportaccess.domain.audit import Activity, Step
 from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Side, Source, Status, with_etag
-from supportaccess.store.protocol import Verdict
-from supportaccess.store.sql.changes import lock_and_write
+from supportaccess.store.sql.writes import lock_and_write
+from supportaccess.tlog.verify import Verdict
 
 ID = "0a0a0a0a-0000-4000-8000-000000000001"
 

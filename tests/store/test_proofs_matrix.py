@@ -20,20 +20,20 @@ from tests.support.postgresql import STORE, _shared_engine, empty_the_shared_sto
 from tests.support.requirements import require
 from tests.support.worlds import SqlWorld, StoreWorld
 
-from supportaccess.domain.errors import StoreRefused
-from supportaccess.domain.merkle import Frontier, leaf_hash
-from supportaccess.domain.notes import VerifierKey
-from supportaccess.domain.tiles import encode_bundle, split_bundle
-from supportaccess.store.keys import Keys
-from supportaccess.store.log_archive import export_archive, open_archive
-from supportaccess.store.log_files import Folder, Live, export
-from supportaccess.store.protocol import Finding
-from supportaccess.store.signing import SeedSigner, key_of, sign
+from supportaccess.errors import StoreRefused
+from supportaccess.store.log_entries import read_entry
 from supportaccess.store.sql.checkpoints import sign_all, sign_log
 from supportaccess.store.sql.key_rotation import rotate
 from supportaccess.store.sql.proofs import SqlProofs
 from supportaccess.store.sql.verify_signed import verify_signed
-from supportaccess.store.verification import LogVerification, verify_log, verify_receipt
+from supportaccess.tlog.archive import export_archive, open_archive
+from supportaccess.tlog.files import Folder, Live, export
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.merkle import Frontier, leaf_hash
+from supportaccess.tlog.notes import VerifierKey
+from supportaccess.tlog.signers import SeedSigner, key_of, sign
+from supportaccess.tlog.tiles import encode_bundle, split_bundle
+from supportaccess.tlog.verify import Finding, LogVerification, verify_log, verify_receipt
 
 SIZE = 12
 EARLIER = 6
@@ -75,10 +75,10 @@ class Place(NamedTuple):
     def verified(self, folder: Path, *anchors: bytes, key: VerifierKey | None = None) -> LogVerification:
         """Verify an export with both verifiers, as a folder and in one file: all of them have to agree."""
         key = key or self.vkey
-        ours = verify_log(Folder(folder), [key], anchors)
+        ours = verify_log(Folder(folder), read_entry, [key], anchors)
         archive = packed(folder)
         with open_archive(archive) as files:
-            assert verify_log(files, [key], anchors) == ours
+            assert verify_log(files, read_entry, [key], anchors) == ours
         theirs = independent_verifier.verify(folder, str(key), anchors)
         assert independent_verifier.verify(archive, str(key), anchors) == theirs
         assert {each.verdict.value for each in ours.findings} == {verdict for verdict, _ in theirs}
@@ -340,14 +340,17 @@ class TestExports:
         other = place.keys.head(FOREIGN)
         assert other is not None
         (export / "checkpoint").write_bytes(other[0])
-        findings = verify_log(Folder(export), [place.vkey], [place.earlier]).findings
+        findings = verify_log(Folder(export), read_entry, [place.vkey], [place.earlier]).findings
         assert {"unknownKey", "forked"} <= {each.verdict for each in findings}
 
     def test_another_tenants_receipt(self, place: Place) -> None:
         """A receipt from another tenant's log is not by this log's key."""
         receipt = SqlProofs(place.world.engine, caller(FOREIGN), place.keys).receipt(0)
-        assert verify_receipt(receipt, [key_of(place.keys.signers()[0], place.keys.origin(FOREIGN))]).findings == []
-        assert [each.verdict for each in verify_receipt(receipt, [place.vkey]).findings] == ["unknownKey"]
+        assert (
+            verify_receipt(receipt, read_entry, [key_of(place.keys.signers()[0], place.keys.origin(FOREIGN))]).findings
+            == []
+        )
+        assert [each.verdict for each in verify_receipt(receipt, read_entry, [place.vkey]).findings] == ["unknownKey"]
 
     def test_a_receipt_that_was_edited(self, place: Place) -> None:
         """A receipt with another place or size does not hold."""
@@ -355,11 +358,11 @@ class TestExports:
         data = proofs.receipt(1)
         checkpoint = place.keys.head(HOME)
         assert checkpoint is not None
-        assert verify_receipt(data, [place.vkey], [checkpoint[0]]).findings == []
+        assert verify_receipt(data, read_entry, [place.vkey], [checkpoint[0]]).findings == []
         for before, after in ((b"index 1", b"index 2"), (b"\n12\n", b"\n64\n")):
-            assert [each.verdict for each in verify_receipt(data.replace(before, after), [place.vkey]).findings] == [
-                "altered"
-            ]
+            assert [
+                each.verdict for each in verify_receipt(data.replace(before, after), read_entry, [place.vkey]).findings
+            ] == ["altered"]
 
     def test_a_fork_that_the_log_itself_signed(self, place: Place, export: Path, tmp_path: Path) -> None:
         """Two histories, both signed by the log's key, are told apart by a checkpoint of the one."""
@@ -402,7 +405,7 @@ class TestExports:
             assert place.verified(both, place.earlier, key=key).findings == []
             assert place.verified(after, place.earlier, key=key).findings == []
         assert place.live() == []
-        assert verify_log(Folder(after), [place.vkey], [place.earlier]).signed_by == str(place.vkey)
+        assert verify_log(Folder(after), read_entry, [place.vkey], [place.earlier]).signed_by == str(place.vkey)
 
     def test_the_old_key_after_the_cut_over(self, place: Place, tmp_path: Path) -> None:
         """A checkpoint that the old key signs after it was replaced is refused, and says why."""
@@ -443,7 +446,7 @@ def test_a_bad_entry_among_many_is_narrowed_down(tmp_path: Path) -> None:
     tile.write_bytes(b"".join(map(leaf_hash, entries)))
     key = key_of(keys.signers()[0], keys.origin(HOME))
 
-    (finding,) = verify_log(Folder(folder), [key]).findings
+    (finding,) = verify_log(Folder(folder), read_entry, [key]).findings
 
     assert (finding.verdict, finding.sequence) == ("altered", 256)
     assert "among 256 to 511" in finding.message

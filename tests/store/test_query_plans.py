@@ -14,9 +14,9 @@ from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import Status
 from supportaccess.store.protocol import LARGEST_PAGE, SHORTEST_PREFIX, AuditQuery, Order, RequestQuery
 from supportaccess.store.sql import maintenance, store
-from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.lists import Listing
-from supportaccess.store.sql.sqlite import SqliteEngine
+from supportaccess.store.sql.sqlite.engine import SqliteEngine
+from supportaccess.store.sql.writes import lock_and_write
 
 REQUESTS = 3_000
 NOW = START + timedelta(minutes=REQUESTS)

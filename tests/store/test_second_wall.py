@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from tests.support.postgresql import OWNER, OwnCluster, new_cluster
 
-from supportaccess.domain.errors import StoreRefused
-from supportaccess.store.postgresql import check
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.errors import StoreRefused
+from supportaccess.store.sql.postgresql.open import check
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 
 
 @pytest.fixture(scope="module")

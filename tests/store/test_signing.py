@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 from tests.contract.acts import approved, raised
-from tests.domain.test_notes import PETER, PETER_LINE, TEXT
 from tests.support.people import FOREIGN, HOME, asking, caller
 from tests.support.servers import until
 from tests.support.worlds import StoreWorld
+from tests.tlog.test_notes import PETER, PETER_LINE, TEXT
 
 from supportaccess.domain.audit import Activity
-from supportaccess.domain.checkpoints import read_checkpoint
-from supportaccess.domain.errors import StoreRefused, VerificationFailed
-from supportaccess.domain.notes import Note, Signature, VerifierKey, parse_key, parse_note
-from supportaccess.store.embedded import back_up
-from supportaccess.store.keys import Keys
-from supportaccess.store.signing import BadSignature, SeedSigner, key_of, sign, signers_of
+from supportaccess.errors import StoreRefused, VerificationFailed
 from supportaccess.store.sql.checkpoints import refuse_rollback, sign_all, sign_log
 from supportaccess.store.sql.key_rotation import record_rollbacks, rollbacks, rotate
+from supportaccess.store.sql.sqlite.open import back_up
 from supportaccess.store.sql.verify_signed import verify_signed
+from supportaccess.tlog.checkpoints import read_checkpoint
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.notes import Note, Signature, VerifierKey, parse_key, parse_note
+from supportaccess.tlog.signers import BadSignature, SeedSigner, key_of, sign, signers_of
 
 # golang.org/x/mod/sumdb/note, note_test.go
 PETER_SECRET = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"  # noqa: S105 - published

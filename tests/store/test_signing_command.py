@@ -12,22 +12,30 @@ from shlex import quote
 
 import pytest
 from tests.contract.acts import raised
-from tests.domain.test_notes import PETER
 from tests.support.people import FOREIGN, HOME, asking, caller
 from tests.support.signers import OpenSsl, shell
 from tests.support.worlds import StoreWorld
+from tests.tlog.test_notes import PETER
 
 from supportaccess.domain.audit import Activity
-from supportaccess.domain.errors import InvalidInput, StoreRefused, StoreUnavailable
-from supportaccess.domain.notes import SIGNATURE_SIZE, parse_key, parse_note
-from supportaccess.store import signing_command
-from supportaccess.store.keys import Keys
-from supportaccess.store.signing import SeedSigner, SignerFailed, key_of, parse_public_key, sign, signers_of, try_out
-from supportaccess.store.signing_command import CommandSigner
+from supportaccess.errors import InvalidInput, StoreRefused, StoreUnavailable
 from supportaccess.store.sql import key_rotation
 from supportaccess.store.sql.checkpoints import sign_all, sign_log
 from supportaccess.store.sql.key_rotation import rotate
 from supportaccess.store.sql.verify_signed import verify_signed
+from supportaccess.tlog import command_signer
+from supportaccess.tlog.command_signer import CommandSigner
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.notes import SIGNATURE_SIZE, parse_key, parse_note
+from supportaccess.tlog.signers import (
+    SeedSigner,
+    SignerFailed,
+    key_of,
+    parse_public_key,
+    sign,
+    signers_of,
+    try_out,
+)
 
 NOBODYS = bytes(32)
 
@@ -113,7 +121,7 @@ class TestCommand:
         pid = tmp_path / "pid"
         script = shell(tmp_path / "p", f"echo $$ > {quote(str(pid))}; {does.format(pid=quote(str(pid)))}")
         for seconds in (1, 10, 60):  # more of them where a busy machine does not even start it
-            monkeypatch.setattr(signing_command, "SECONDS", float(seconds))
+            monkeypatch.setattr(command_signer, "SECONDS", float(seconds))
             with pytest.raises(SignerFailed, match=f"did not sign within {seconds} seconds"):
                 CommandSigner([str(script)], NOBODYS).sign(b"x")
             if pid.exists() and pid.read_text():

@@ -12,11 +12,13 @@ from tests.support.events import CREATED, event
 from tests.support.people import FOREIGN, HOME, asking
 from tests.support.worlds import StoreWorld
 
-from supportaccess.domain.errors import NotFound, StoreRefused
-from supportaccess.domain.merkle import leaf_hash
 from supportaccess.domain.records import Status
-from supportaccess.store.protocol import AuditQuery, Finding, Order, RequestQuery, Verdict
+from supportaccess.errors import NotFound, StoreRefused
+from supportaccess.store.protocol import AuditQuery, Order, RequestQuery
 from supportaccess.store.sql.rows import ROW
+from supportaccess.store.verification import Finding
+from supportaccess.tlog.merkle import leaf_hash
+from supportaccess.tlog.verify import Verdict
 
 Tamper = Callable[[sqlite3.Connection], object]
 LAST = 14

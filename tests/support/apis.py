@@ -15,9 +15,9 @@ from tests.support.people import FOREIGN, HOME, RESOURCE, SettableClock
 
 from supportaccess.domain.attempts import MOST
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.app import build
 from supportaccess.server.database import Database, keys_of
 from supportaccess.server.identity.authentication import Authenticator
+from supportaccess.server.jobs.signing import Signing
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.services import Services
@@ -28,9 +28,9 @@ from supportaccess.server.settings import (
     ListenSettings,
     ServerSettings,
 )
-from supportaccess.server.signing import Signing
-from supportaccess.store.embedded import open_embedded
-from supportaccess.store.sql.sqlite import SqliteEngine
+from supportaccess.server.web.asgi import build
+from supportaccess.store.sql.sqlite.engine import SqliteEngine
+from supportaccess.store.sql.sqlite.open import open_embedded
 
 SECONDS = 60
 NO_LIMITS = LimitSettings(requests_per_address=10**9, requests_per_caller=10**9, refused_tokens_per_address=10**9)

@@ -22,19 +22,19 @@ from tests.support.worlds import ADA, SqlWorld
 
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.app import build
 from supportaccess.server.database import Database
 from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.services import Services
 from supportaccess.server.settings import DatabaseSettings, IdentitySettings, ListenSettings, ServerSettings
+from supportaccess.server.web.asgi import build
 from supportaccess.store.http.client import Client
 from supportaccess.store.http.store import HttpStore
-from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.protocol import RequestStore
 from supportaccess.store.sql.engine import Engine
-from supportaccess.store.sql.sqlite import SqliteEngine
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
+from supportaccess.store.sql.sqlite.engine import SqliteEngine
 
 SECONDS = 60
 T = TypeVar("T")

@@ -17,8 +17,8 @@ from supportaccess.domain.records import (
     tenant_of,
     with_etag,
 )
-from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.engine import Engine
+from supportaccess.store.sql.writes import lock_and_write
 
 ACTIVITY = Activity("Access suspended")
 AGENT = Actor(kind=ActorKind("agent"), tenant_id=None, object_id="agent-7", display_name="Agent Seven")

@@ -21,9 +21,9 @@ from tests.support.requirements import require
 from tests.support.run import IN_MEMORY
 from tests.support.worlds import SqlWorld
 
-from supportaccess.store.postgresql import open_postgresql
-from supportaccess.store.postgresql_schema import RIGHTS, SERVER_ROLE, migrate
-from supportaccess.store.sql.postgresql import PostgresqlEngine
+from supportaccess.store.sql.postgresql.engine import PostgresqlEngine
+from supportaccess.store.sql.postgresql.open import open_postgresql
+from supportaccess.store.sql.postgresql.schema import RIGHTS, SERVER_ROLE, migrate
 
 OWNER = "supportaccess_owner"
 SECONDS = 60

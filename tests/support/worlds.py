@@ -13,20 +13,20 @@ from msgspec.structs import replace
 from tests.support.people import EVERYTHING, HOME, SettableClock, caller
 from tests.support.run import IN_MEMORY
 
-from supportaccess.domain import due, lifecycle
+from supportaccess.domain import expiry, lifecycle
 from supportaccess.domain.attempts import MOST
 from supportaccess.domain.audit import AuditEntry, Step, entry_of
-from supportaccess.domain.errors import NotFound
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Side
-from supportaccess.store.embedded import open_embedded
+from supportaccess.errors import NotFound
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, Order, RequestQuery, RequestStore
 from supportaccess.store.sql.engine import Engine
 from supportaccess.store.sql.log import read_log
 from supportaccess.store.sql.maintenance import sweep
-from supportaccess.store.sql.sqlite import SqliteEngine
+from supportaccess.store.sql.sqlite.engine import SqliteEngine
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
 
 ADA = "Ada Administrator"
@@ -82,12 +82,12 @@ class MemoryWorld:
         return _MemoryActs(self, caller(tenant_id), [caller(other) for other in also])
 
     def sweep(self) -> int:
-        steps = [step for row in self.rows.values() if (step := due.fall_due(row, self.clock())) is not None]
+        steps = [step for row in self.rows.values() if (step := expiry.fall_due(row, self.clock())) is not None]
         self.write(sorted(steps, key=lambda step: (step.at, step.before.id if step.before else "")))
         return len(steps)
 
     def records(self, tenant_id: str) -> list[AccessRequest]:
-        return [due.as_of(row, self.clock()) for (tenant, _), row in self.rows.items() if tenant == tenant_id]
+        return [expiry.as_of(row, self.clock()) for (tenant, _), row in self.rows.items() if tenant == tenant_id]
 
     def entries(self, tenant_id: str) -> list[AuditEntry]:
         return self.log.get(tenant_id, [])
@@ -116,7 +116,7 @@ class _MemoryActs:
         self._world, self._who, self._also = world, who, also
 
     def get(self, request_id: str) -> AccessRequest:
-        return due.as_of(self._stored(request_id), self._world.clock())
+        return expiry.as_of(self._stored(request_id), self._world.clock())
 
     def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:  # noqa: ARG002
         step = lifecycle.raise_request(asked, self._who, str(self._world.next_id()), self._world.clock())

@@ -8,43 +8,43 @@ from typing import Any
 import typer
 
 from supportaccess import __version__
-from supportaccess.cli.context import Context
-from supportaccess.cli.exit_codes import ExitCode, exit_code_of
-from supportaccess.cli.group import Lazy, LazyGroup
+from supportaccess.cli.app.context import Context
+from supportaccess.cli.app.exit_codes import ExitCode, exit_code_of
+from supportaccess.cli.app.group import Lazy, LazyGroup
 from supportaccess.cli.output.streams import Streams
-from supportaccess.domain.errors import SupportAccessError, VerificationFailed
+from supportaccess.errors import SupportAccessError, VerificationFailed
 
 PROGRAM = "supportaccess"
 _DAILY, _REST = "Daily", "The record, set-up and upkeep"
 
 
 def _lazy(summary: str, module: str, function: str, section: str = "Commands") -> Lazy:
-    return Lazy(summary, f"supportaccess.cli.commands.{module}:{function}", None, section)
+    return Lazy(summary, f"supportaccess.cli.{module}:{function}", None, section)
 
 
 COMMANDS: Mapping[str, Lazy] = {
-    "login": _lazy("Sign in to a tenant of a shared store.", "login", "login", _DAILY),
-    "logout": _lazy("Forget a tenant's tokens on this machine.", "login", "logout", _DAILY),
-    "whoami": _lazy("Who am I there, and what may I do?", "whoami", "whoami", _DAILY),
-    "list": _lazy("List access requests: by default what needs attention.", "list", "list_requests", _DAILY),
-    "show": _lazy("Show one request with its history and where each field is from.", "show", "show", _DAILY),
-    "approve": _lazy("Let the engineer in, for as long as you say.", "decisions", "approve", _DAILY),
-    "reject": _lazy("Refuse a request.", "decisions", "reject", _DAILY),
-    "revoke": _lazy("End access that is open, now.", "decisions", "revoke", _DAILY),
-    "watch": _lazy("Follow new and changing requests, and tell others of them.", "watch", "watch", _DAILY),
-    "import": _lazy("Read an Entra audit log export into the store.", "import_", "import_export", _REST),
+    "login": _lazy("Sign in to a tenant of a shared store.", "account.login", "login", _DAILY),
+    "logout": _lazy("Forget a tenant's tokens on this machine.", "account.login", "logout", _DAILY),
+    "whoami": _lazy("Who am I there, and what may I do?", "account.whoami", "whoami", _DAILY),
+    "list": _lazy("List access requests: by default what needs attention.", "requests.list", "list_requests", _DAILY),
+    "show": _lazy("Show one request with its history and where each field is from.", "requests.show", "show", _DAILY),
+    "approve": _lazy("Let the engineer in, for as long as you say.", "requests.decisions", "approve", _DAILY),
+    "reject": _lazy("Refuse a request.", "requests.decisions", "reject", _DAILY),
+    "revoke": _lazy("End access that is open, now.", "requests.decisions", "revoke", _DAILY),
+    "watch": _lazy("Follow new and changing requests, and tell others of them.", "watch.watch", "watch", _DAILY),
+    "import": _lazy("Read an Entra audit log export into the store.", "requests.import_", "import_export", _REST),
     "audit": Lazy(
         "The audit log: read it, prove that it was not altered.",
         "",
         {
-            "log": _lazy("List the entries of the audit log.", "audit", "log"),
-            "lint": _lazy("Find access and decisions that should worry somebody.", "lint", "lint"),
-            "who": _lazy("Who could approve, and who did.", "who", "who"),
-            "verify": _lazy("Recompute the log and hold everything against it.", "verify", "verify"),
-            "receipt": _lazy("Write the proof that a decision is in the log.", "proofs", "receipt"),
-            "export": _lazy("Write the whole log as files that anybody can verify.", "proofs", "export_log"),
-            "forget": _lazy("Forget what was seen of a log, after a rollback.", "proofs", "forget"),
-            "report": _lazy("Report a period: one page for an auditor, JSON or CSV.", "report", "report"),
+            "log": _lazy("List the entries of the audit log.", "audit.log", "log"),
+            "lint": _lazy("Find access and decisions that should worry somebody.", "audit.lint", "lint"),
+            "who": _lazy("Who could approve, and who did.", "audit.who", "who"),
+            "verify": _lazy("Recompute the log and hold everything against it.", "audit.verify", "verify"),
+            "receipt": _lazy("Write the proof that a decision is in the log.", "audit.proofs", "receipt"),
+            "export": _lazy("Write the whole log as files that anybody can verify.", "audit.proofs", "export_log"),
+            "forget": _lazy("Forget what was seen of a log, after a rollback.", "audit.proofs", "forget"),
+            "report": _lazy("Report a period: one page for an auditor, JSON or CSV.", "audit.report.report", "report"),
         },
         _REST,
         (
@@ -68,12 +68,12 @@ COMMANDS: Mapping[str, Lazy] = {
         "Tenant profiles: which tenants there are, and which one is meant.",
         "",
         {
-            "list": _lazy("List the tenant profiles.", "tenant", "list_profiles"),
-            "use": _lazy("Choose the default tenant.", "tenant", "use"),
-            "show": _lazy("Show one profile and where it comes from.", "tenant", "show"),
-            "set": _lazy("Add a profile, or change it.", "tenant", "set_profile"),
-            "rename": _lazy("Give a tenant another alias, or none.", "tenant", "rename"),
-            "remove": _lazy("Remove a profile; what the store holds stays.", "tenant", "remove"),
+            "list": _lazy("List the tenant profiles.", "tenant.tenant", "list_profiles"),
+            "use": _lazy("Choose the default tenant.", "tenant.tenant", "use"),
+            "show": _lazy("Show one profile and where it comes from.", "tenant.tenant", "show"),
+            "set": _lazy("Add a profile, or change it.", "tenant.tenant", "set_profile"),
+            "rename": _lazy("Give a tenant another alias, or none.", "tenant.tenant", "rename"),
+            "remove": _lazy("Remove a profile; what the store holds stays.", "tenant.tenant", "remove"),
         },
         _REST,
         (("From now on mean contoso", "supportaccess tenant use contoso"),),
@@ -82,27 +82,27 @@ COMMANDS: Mapping[str, Lazy] = {
         "Look after the embedded store, or a shared store's database.",
         "",
         {
-            "info": _lazy("Where the store is and what it holds.", "store", "info"),
-            "backup": _lazy("Copy the store to a new file.", "store", "backup"),
+            "info": _lazy("Where the store is and what it holds.", "store.store", "info"),
+            "backup": _lazy("Copy the store to a new file.", "store.store", "backup"),
             "key": Lazy(
                 "The key that signs the audit log.",
                 "",
                 {
-                    "show": _lazy("Print the verifier key, to be kept elsewhere.", "store_key", "show"),
-                    "make": _lazy("Make the key, under a name of your own.", "store_key", "make"),
-                    "rotate": _lazy("Replace the key by a new one.", "store_key", "rotate_key"),
+                    "show": _lazy("Print the verifier key, to be kept elsewhere.", "store.key", "show"),
+                    "make": _lazy("Make the key, under a name of your own.", "store.key", "make"),
+                    "rotate": _lazy("Replace the key by a new one.", "store.key", "rotate_key"),
                 },
                 examples=(("The key that auditors verify with", "supportaccess store key show"),),
             ),
-            "rollback": _lazy("Record that an older backup was restored.", "store_key", "rollback"),
-            "sweep": _lazy("Write down which limits and deadlines have passed.", "store", "sweep_store"),
-            "migrate": _lazy("Bring a shared store's database up to date.", "migrate", "migrate"),
+            "rollback": _lazy("Record that an older backup was restored.", "store.key", "rollback"),
+            "sweep": _lazy("Write down which limits and deadlines have passed.", "store.store", "sweep_store"),
+            "migrate": _lazy("Bring a shared store's database up to date.", "store.migrate", "migrate"),
         },
         _REST,
         (("A copy of today", "supportaccess store backup store-$(date +%F).db"),),
     ),
     "serve": _lazy("Start the REST server of a shared store.", "serve", "serve", _REST),
-    "doctor": _lazy("Why does it not work?", "doctor", "doctor", _REST),
+    "doctor": _lazy("Why does it not work?", "doctor.doctor", "doctor", _REST),
 }
 
 _HELP = "See, decide, end and prove what vendor support may read in your tenant."

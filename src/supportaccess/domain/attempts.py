@@ -9,7 +9,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from supportaccess.domain.audit import Activity, Step
-from supportaccess.domain.errors import (
+from supportaccess.domain.permissions import Caller
+from supportaccess.domain.records import Actor
+from supportaccess.domain.tenants import is_guid
+from supportaccess.domain.text import LONGEST_REASON, check_support_request_id, check_text
+from supportaccess.domain.times import format_rfc3339
+from supportaccess.errors import (
     Conflict,
     Forbidden,
     InvalidInput,
@@ -21,11 +26,6 @@ from supportaccess.domain.errors import (
     UnreadableExport,
     VerificationFailed,
 )
-from supportaccess.domain.permissions import Caller
-from supportaccess.domain.records import Actor
-from supportaccess.domain.tenants import is_guid
-from supportaccess.domain.text import LONGEST_REASON, check_support_request_id, check_text
-from supportaccess.domain.times import format_rfc3339
 
 WINDOW = timedelta(hours=1)
 """For how long a caller's entries of one activity are counted together, from the first of them on."""

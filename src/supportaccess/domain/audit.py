@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.records import AccessRequest, Actor, OpenName, Status, Struct, canonical_json
+from supportaccess.domain.records import AccessRequest, Actor, Status, canonical_json
+from supportaccess.errors import InvalidInput
+from supportaccess.structs import OpenName, Struct
 
 FORMAT_VERSION = 1
 LARGEST_ENTRY = 16 * 1024

@@ -6,11 +6,12 @@ One tenant's events are of its own log and records alone, so that they tell noth
 import hashlib
 from datetime import datetime, timedelta
 
-from supportaccess.domain import due
+from supportaccess.domain import expiry
 from supportaccess.domain.attention import listed_at
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.records import AccessRequest, Actor, OpenName, Status, Struct, canonical_json
+from supportaccess.domain.records import AccessRequest, Actor, Status, canonical_json
 from supportaccess.domain.times import to_microseconds
+from supportaccess.structs import OpenName, Struct
 
 
 class What(OpenName):
@@ -99,7 +100,7 @@ def event_of(entry: AuditEntry, record: AccessRequest | None) -> Event | None:
 
 def ended_by_clock(record: AccessRequest, tenant_id: str, now: datetime) -> Event | None:
     """Return what the clock did to a request, as it is also told once it is written down."""
-    record = due.as_of(record, now)
+    record = expiry.as_of(record, now)
     if record.status not in _BY_CLOCK or record.ended_at is None:
         return None
     what = What(record.status.value)
@@ -112,7 +113,7 @@ def ended_by_clock(record: AccessRequest, tenant_id: str, now: datetime) -> Even
         support_request_id=record.support_request_id,
         status_before=_BY_CLOCK[record.status],
         status_after=record.status,
-        actor=due.SYSTEM,
+        actor=expiry.SYSTEM,
         record=record,
     )
 

@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from supportaccess.domain.audit import Activity, Step
-from supportaccess.domain.due import SYSTEM, as_of
-from supportaccess.domain.errors import Conflict, DecidedElsewhere, Forbidden, InvalidInput, ProofRequired, Stale
+from supportaccess.domain.expiry import SYSTEM, as_of
 from supportaccess.domain.limits import Limit, check_seconds, end_of
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import (
@@ -27,7 +26,6 @@ from supportaccess.domain.records import (
     Side,
     Source,
     Status,
-    Struct,
     tenant_of,
     with_etag,
 )
@@ -39,6 +37,15 @@ from supportaccess.domain.text import (
     check_support_request_id,
     check_text,
 )
+from supportaccess.errors import (
+    Conflict,
+    DecidedElsewhere,
+    Forbidden,
+    InvalidInput,
+    ProofRequired,
+    Stale,
+)
+from supportaccess.structs import Struct
 
 APPROVED_ACCESS_KEPT = timedelta(days=30)
 """How long ended access stays in the approved-access view, counted from its end."""

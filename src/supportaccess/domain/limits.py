@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from supportaccess.domain.errors import InvalidInput
-from supportaccess.domain.records import AccessRequest, Struct
+from supportaccess.domain.records import AccessRequest
+from supportaccess.errors import InvalidInput
+from supportaccess.structs import Struct
 
 LONGEST_LIMIT = timedelta(days=3650)
 

@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 
-from supportaccess.domain.errors import Forbidden
-from supportaccess.domain.records import Actor, Struct
+from supportaccess.domain.records import Actor
+from supportaccess.errors import Forbidden
+from supportaccess.structs import Struct
 
 
 class Permission(StrEnum):

@@ -8,34 +8,12 @@ import base64
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
 import msgspec
 
-from supportaccess.domain.errors import InvalidInput
-
-LONGEST_OPEN_NAME = 128
-
-
-class OpenName(StrEnum):
-    """Base of names of which later versions may have more.
-
-    A name that this version does not know is read, kept and sent as it is. What a person types and what a client asks
-    for is looked up among the members, never made: `Status("foo")` is no error.
-    """
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, str) or not 0 < len(value) <= LONGEST_OPEN_NAME:
-            return None
-        name = str.__new__(cls, value)
-        name._name_ = name._value_ = value
-        return name
-
-    @property
-    def is_known(self) -> bool:
-        """Whether this version knows the name. Two unknown ones that are equal need not be the same object."""
-        return self._value_ in type(self)._value2member_map_
+from supportaccess.errors import InvalidInput
+from supportaccess.structs import OpenName, Struct
 
 
 class Status(OpenName):
@@ -103,10 +81,6 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 IDENTITY_DIAGNOSTIC_DATA = "identityDiagnosticData"
 READ = "read"
-
-
-class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Base of what goes over the wire: immutable, camelCase, absent where not set."""
 
 
 class Actor(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 import uuid
 from datetime import datetime
 
-from supportaccess.domain.records import Actor, Source, Struct
+from supportaccess.domain.records import Actor, Source
+from supportaccess.structs import Struct
 
 _NAMESPACE = uuid.UUID("6f0c2b0e-1d3a-5b53-9d0c-0b7e8a4c2f11")
 

@@ -2,7 +2,7 @@
 
 import re
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 
 # ASCII only: a look-alike such as U+212A lower-cases to a letter that was never typed.
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)

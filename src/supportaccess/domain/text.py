@@ -1,6 +1,6 @@
 """What text a record may hold. Text of records is untrusted: it is kept as given and escaped where it is shown."""
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 
 LONGEST_REASON = 1000
 LONGEST_TITLE = 256

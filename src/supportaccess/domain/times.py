@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 
 Clock = Callable[[], datetime]
 """Answers the present moment, in UTC."""

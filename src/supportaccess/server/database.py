@@ -13,13 +13,13 @@ from functools import partial
 from threading import Lock
 from typing import TypeVar
 
-from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
+from supportaccess.errors import StoreRefused, StoreUnavailable, SupportAccessError
 from supportaccess.server.settings import DatabaseSettings
-from supportaccess.store.keys import Keys
-from supportaccess.store.signing_command import CommandSigner
 from supportaccess.store.sql.checkpoints import refuse_rollback
 from supportaccess.store.sql.engine import KNOWN_VERSION, Engine
-from supportaccess.store.sql.sqlite import SqliteEngine
+from supportaccess.store.sql.sqlite.engine import SqliteEngine
+from supportaccess.tlog.command_signer import CommandSigner
+from supportaccess.tlog.keys import Keys
 
 MOST_WAITING = 200
 """How many acts may wait for a thread; further ones are refused, so that a slow database is not buried under work."""
@@ -211,10 +211,10 @@ def keys_of(settings: DatabaseSettings) -> Keys | None:
 def open_unchecked(settings: DatabaseSettings) -> Engine:
     """Open the database, whatever its logs are. Raises StoreUnavailable, StoreRefused."""
     if settings.sqlite is not None:
-        from supportaccess.store.embedded import open_embedded
+        from supportaccess.store.sql.sqlite.open import open_embedded
 
         return open_embedded(settings.sqlite)
-    from supportaccess.store.postgresql import open_postgresql
+    from supportaccess.store.sql.postgresql.open import open_postgresql
 
     return open_postgresql(settings.postgresql or "", pool=settings.pool)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from supportaccess.domain.errors import StoreRefused, StoreUnavailable
+from supportaccess.errors import StoreRefused, StoreUnavailable
 
 # Version 00 ends after the flags; a later one may go on (W3C Trace Context 1, section 3.2.4).
 _TRACEPARENT = re.compile(r"((?!ff)[0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")

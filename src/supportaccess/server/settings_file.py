@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec.structs import replace
 
-from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.domain.tenants import parse_tenant_id
+from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.server.settings import (
     DatabaseSettings,
     IdentitySettings,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from supportaccess.domain.errors import InvalidInput, StoreUnavailable
+from supportaccess.errors import InvalidInput, StoreUnavailable
 from supportaccess.private_files import make_folder, refused, write_private
 
 LARGEST_FILE = 64 * 1024

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from supportaccess.domain.errors import NotFound, NotSignedIn
+from supportaccess.errors import NotFound, NotSignedIn
 
 if TYPE_CHECKING:
     from supportaccess.settings.profiles import Profile

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 
 FOLDERS = {
     "config": "SUPPORTACCESS_CONFIG_DIR",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from supportaccess.domain.endpoints import check_endpoint
-from supportaccess.domain.errors import Ambiguous, InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
+from supportaccess.errors import Ambiguous, InvalidInput, NotSignedIn, SupportAccessError
+from supportaccess.http.endpoints import check_endpoint
 from supportaccess.private_files import make_folder, refused
 from supportaccess.settings.files import broken, edit, locked, read
 from supportaccess.settings.no_tenant import nobody_has, nothing_chosen
@@ -317,7 +317,7 @@ def _wrong_key(profile: Profile) -> str:
 
 def _values(profile: Profile) -> dict[str, object]:
     """Return the keys of a profile's file; None for one that is not to be there."""
-    from supportaccess.domain.findings import Code
+    from supportaccess.domain.lint.findings import Code
 
     tables = {"sign_in": SignIn, "account": Account, "discovery": Discovered}
     values: dict[str, object] = msgspec.structs.asdict(profile)

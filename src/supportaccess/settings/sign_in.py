@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from supportaccess.domain.authorities import check_authority, check_scope
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.tenants import is_guid
+from supportaccess.errors import InvalidInput
+from supportaccess.settings.authorities import check_authority, check_scope
 
 
 class Method(StrEnum):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 
 VARIABLE = "SUPPORTACCESS_ACCESS_TOKEN"
 FILE_VARIABLE = "SUPPORTACCESS_ACCESS_TOKEN_FILE"

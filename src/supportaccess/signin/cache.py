@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from supportaccess.domain.errors import SupportAccessError
+from supportaccess.errors import SupportAccessError
 from supportaccess.private_files import make_folder
-from supportaccess.signin.places import Damaged, Place
+from supportaccess.signin.token_storage import Damaged, Place
 
 PATIENCE = 90.0
 """Seconds that a process waits for another one's refresh: longer than an authority may take to answer twice."""

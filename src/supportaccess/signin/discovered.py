@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from supportaccess.domain.authorities import check_authority, check_scope, may_name
-from supportaccess.domain.errors import InvalidInput, NotSignedIn
+from supportaccess.errors import InvalidInput, NotSignedIn
+from supportaccess.settings.authorities import check_authority, check_scope, may_name
 from supportaccess.settings.profiles import Profile
 from supportaccess.settings.sign_in import Discovered, check_client_id
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 from supportaccess.settings.sign_in import Method, SignIn
 
 CLIENT_ID = "SUPPORTACCESS_CLIENT_ID"

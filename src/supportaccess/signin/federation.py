@@ -7,8 +7,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from supportaccess.domain.authorities import CHINA, US_GOVERNMENT, host_of
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
+from supportaccess.settings.authorities import CHINA, US_GOVERNMENT, host_of
 from supportaccess.signin.http import HttpClient, Response
 
 _LARGEST = 64 * 1024

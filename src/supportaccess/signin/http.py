@@ -10,11 +10,11 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 
 from supportaccess import __version__
-from supportaccess.domain.endpoints import is_loopback
-from supportaccess.domain.errors import StoreUnavailable
-from supportaccess.network.connections import connections_to
-from supportaccess.network.deadlines import within
-from supportaccess.network.failures import Failure, failure_of
+from supportaccess.errors import StoreUnavailable
+from supportaccess.http.connections import connections_to
+from supportaccess.http.deadlines import within
+from supportaccess.http.endpoints import is_loopback
+from supportaccess.http.failures import Failure, failure_of
 
 SECONDS = 30.0
 """For one answer, with its body."""

@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from supportaccess.domain.errors import InvalidInput, NotSignedIn
-from supportaccess.signin.applications import Result, library
+from supportaccess.errors import InvalidInput, NotSignedIn
+from supportaccess.signin.msal_clients import Result, library
 from supportaccess.signin.registration import Registration
 
 _PROBE_SECONDS = 2.0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 
 _CODE = re.compile(r"AADSTS(\d{5,7})")
 _LONGEST = 300

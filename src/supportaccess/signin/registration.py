@@ -2,8 +2,8 @@
 
 import msgspec
 
-from supportaccess.domain.authorities import application_scope, host_of
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
+from supportaccess.settings.authorities import application_scope, host_of
 from supportaccess.settings.profiles import Profile
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 from supportaccess.settings.profiles import Profile
 from supportaccess.settings.sign_in import Method, SignIn
-from supportaccess.signin import applications, machines, people, places
+from supportaccess.signin import application, interactive, msal_clients, token_storage
 from supportaccess.signin.cache import TokenCache
-from supportaccess.signin.cached import held
+from supportaccess.signin.cache_reader import held
 from supportaccess.signin.environment import ALLOW_PLAINTEXT, said_yes, sign_in_of
 from supportaccess.signin.problems import refusal
 from supportaccess.signin.registration import Registration, login_line, registration_of
@@ -29,9 +29,9 @@ def renewed(
     if how is None:
         raise NotSignedIn(f"there is no sign-in to {profile.name}", hint=login_line(profile))
     registration = registration_of(profile)
-    place = places.found(folder, profile.tenant_id)
+    place = token_storage.found(folder, profile.tenant_id)
     if place is None and not how.method.is_a_persons and said_yes(environment, ALLOW_PLAINTEXT):
-        place = places.PlainFile(places.folder_of(folder), profile.tenant_id)
+        place = token_storage.PlainFile(token_storage.folder_of(folder), profile.tenant_id)
     return _Renewal(profile, how, registration, environment, place, person).run(claims)
 
 
@@ -44,7 +44,7 @@ class _Renewal:
         how: SignIn,
         registration: Registration,
         environment: Mapping[str, str],
-        place: places.Place | None,
+        place: token_storage.Place | None,
         person: Person,
     ) -> None:
         self._profile = profile
@@ -75,18 +75,18 @@ class _Renewal:
         lying = held(text, self._registration, account, time.time()) if text else None
         return token_of(lying, self._origin, self._profile) if lying else None
 
-    def _silently(self, cache: Any, claims: str | None) -> applications.Result | None:
+    def _silently(self, cache: Any, claims: str | None) -> msal_clients.Result | None:
         if not self._how.method.is_a_persons:
-            return machines.sign_in(self._how, self._registration, cache, self._environment, claims=claims)
+            return application.sign_in(self._how, self._registration, cache, self._environment, claims=claims)
         account = self._account(cache)
         if account is None:
             return None
-        application = (
-            people.broker_application(self._registration, cache)
+        registered = (
+            interactive.broker_application(self._registration, cache)
             if self._how.method is Method.BROKER
-            else applications.public(self._registration, cache)
+            else msal_clients.public(self._registration, cache)
         )
-        result: applications.Result | None = application.acquire_token_silent_with_error(
+        result: msal_clients.Result | None = registered.acquire_token_silent_with_error(
             list(self._registration.scopes), account, claims_challenge=claims
         )
         return result
@@ -95,7 +95,7 @@ class _Renewal:
         self._person.say(f"{self._profile.store} asks for a stronger sign-in to {self._profile.name} for this.")
         cache = memory("")
         name = self._profile.account.name if self._profile.account else None
-        result = people.sign_in(
+        result = interactive.sign_in(
             self._how.method, self._registration, cache, self._person.say, account=name, claims=claims
         )
         if "access_token" not in result:
@@ -125,11 +125,11 @@ class _Renewal:
         if self._kept and cache.has_state_changed:
             self._kept.write(cache.serialize())
 
-    def _token(self, result: applications.Result) -> Token:
+    def _token(self, result: msal_clients.Result) -> Token:
         ends = datetime.fromtimestamp(time.time() + int(result.get("expires_in", 0)), UTC)
         return Token(str(result["access_token"]), self._origin, ends, self._how.method)
 
-    def _refused(self, result: applications.Result | None, claims: str | None) -> NotSignedIn:
+    def _refused(self, result: msal_clients.Result | None, claims: str | None) -> NotSignedIn:
         name, login = self._profile.name, login_line(self._profile)
         if result is None:
             return NotSignedIn(f"there is no sign-in to {name}", hint=login)
@@ -143,7 +143,7 @@ class _Renewal:
 
 def memory(text: str) -> Any:
     """Return MSAL's cache with these contents."""
-    applications.library()
+    msal_clients.library()
     from msal import SerializableTokenCache
 
     cache = SerializableTokenCache()

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 
 _LARGEST = 64 * 1024
 

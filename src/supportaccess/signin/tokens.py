@@ -13,14 +13,14 @@ from typing import Protocol
 
 import msgspec
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 from supportaccess.settings.profiles import Profile
 from supportaccess.settings.sign_in import Method
 from supportaccess.signin.access_tokens import AccessTokens
-from supportaccess.signin.cached import MARGIN, Held, held
+from supportaccess.signin.cache_reader import MARGIN, Held, held
 from supportaccess.signin.environment import sign_in_of
-from supportaccess.signin.places import Damaged, found
 from supportaccess.signin.registration import login_line, registration_of
+from supportaccess.signin.token_storage import Damaged, found
 
 
 class Person(Protocol):

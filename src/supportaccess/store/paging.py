@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-from supportaccess.domain.errors import StoreRefused
+from supportaccess.errors import StoreRefused
 from supportaccess.store.background import Pending, Workers
 
 T_co = TypeVar("T_co", covariant=True)

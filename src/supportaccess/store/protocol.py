@@ -8,14 +8,18 @@ the same key it answers as it did the first time and changes nothing.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.events import Event
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
-from supportaccess.domain.records import AccessRequest, OpenName, Status, Struct
+from supportaccess.domain.records import AccessRequest, Status
 from supportaccess.domain.source_events import SourceEvent
+from supportaccess.structs import Struct
+
+if TYPE_CHECKING:
+    from supportaccess.store.verification import Verification
 
 LARGEST_PAGE = 1000
 SHORTEST_PREFIX = 4
@@ -94,41 +98,6 @@ class LogHead(Struct, frozen=True, kw_only=True):
 
     size: int
     root: str
-
-
-class Verdict(OpenName):
-    """What is wrong with an audit log.
-
-    An entry or record is altered, missing, or extra: not vouched for. Against what was kept elsewhere a log is
-    truncated or forked. Entries are unsigned when no checkpoint has them; a signature may be by a key that is unknown.
-    """
-
-    ALTERED = "altered"
-    MISSING = "missing"
-    EXTRA = "extra"
-    TRUNCATED = "truncated"
-    FORKED = "forked"
-    UNSIGNED = "unsigned"
-    UNKNOWN_KEY = "unknownKey"
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One thing wrong with an audit log or with what it vouches for. `sequence` names the entry, where it is one."""
-
-    verdict: Verdict
-    message: str
-    sequence: int | None = None
-    access_request_id: str | None = None
-
-
-class Verification(Struct, frozen=True, kw_only=True):
-    """The outcome of a verification: what was checked, and what is wrong, the first bad entry first."""
-
-    entries: int
-    access_requests: int
-    source_events: int
-    head: LogHead
-    findings: list[Finding]
 
 
 class Imported(Struct, frozen=True, kw_only=True):
@@ -231,7 +200,7 @@ class RequestStore(Protocol):
         """Return the head of the audit log. Raises Forbidden for who may read neither requests nor the log."""
         ...
 
-    def verify(self) -> Verification:
+    def verify(self) -> "Verification":
         """Recompute the audit log's tree and hold it against head, records and raw events. Raises Forbidden."""
         ...
 

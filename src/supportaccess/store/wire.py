@@ -9,13 +9,14 @@ from typing import Annotated
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import LONGEST_LIMIT, Limit
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.records import AccessRequest, Actor, Engineer, Moment, Struct
+from supportaccess.domain.records import AccessRequest, Actor, Engineer, Moment
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.text import LONGEST_NAME, LONGEST_REASON, LONGEST_SUPPORT_REQUEST_ID, LONGEST_TITLE
+from supportaccess.errors import InvalidInput
+from supportaccess.structs import Struct
 
 API_VERSION = "v1"
 DISCOVERY_PATH = "/.well-known/supportaccess-configuration"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from supportaccess.cli.output.fields import ACCESS_REQUESTS, Layout
-from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.printer import Printer
 from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.audit import Activity, AuditEntry

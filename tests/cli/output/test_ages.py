@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.cli.output.samples import NOW
 
-from supportaccess.cli.output.ages import age, duration, local_time, parse_duration, parse_time
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.cli.output.times import age, duration, local_time, parse_duration, parse_time
+from supportaccess.errors import InvalidInput
 
 HARD = st.text(st.characters()) | st.text("0123456789smhdwTZ:+-. /ago", max_size=30)
 

@@ -13,8 +13,8 @@ from supportaccess.cli.output.fields import (
     picker,
     row_of,
 )
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.records import AccessRequest
+from supportaccess.errors import InvalidInput
 
 
 def test_every_field_of_a_record_is_a_column() -> None:

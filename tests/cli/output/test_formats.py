@@ -13,9 +13,9 @@ import yaml
 from tests.cli.output.samples import HOSTILE, ID, Terminal, entry, filled_with, person, request, written
 
 from supportaccess.cli.output.fields import AUDIT_ENTRIES
-from supportaccess.cli.output.formats import Format
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.cli.output.formats.format import Format
 from supportaccess.domain.records import AccessRequest, Confidence, Mirror, Status
+from supportaccess.errors import InvalidInput
 
 TWO = [request(), request(id="11111111-0000", status=Status.APPROVED, decided_by=person("Zoë"), created_at=None)]
 

@@ -13,7 +13,7 @@ from tests.cli.output.samples import Terminal
 
 from supportaccess.cli.output.colour import wants_colour
 from supportaccess.cli.output.streams import Streams
-from supportaccess.domain.errors import SupportAccessError
+from supportaccess.errors import SupportAccessError
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="needs POSIX devices")
 

@@ -6,7 +6,7 @@ import pytest
 from tests.cli.home import Home
 from tests.support.people import HOME, RESOURCE
 
-from supportaccess.cli.watching.filters import Filter
+from supportaccess.cli.watch.filters import Filter
 from supportaccess.domain.events import Event, What, event_of
 from supportaccess.domain.records import OPEN, AccessRequest, Status
 from supportaccess.store.protocol import RequestQuery

@@ -11,12 +11,12 @@ from tests.cli.watching.watcher import BEGUN, watching
 from tests.support.people import HOME, RESOURCE, SettableClock, asking
 from tests.support.servers import until
 
-from supportaccess.cli.watching.filters import Filter
-from supportaccess.cli.watching.tenant import TenantWatch
+from supportaccess.cli.watch.filters import Filter
+from supportaccess.cli.watch.tenant import TenantWatch
 from supportaccess.domain.records import Status
-from supportaccess.store.embedded import open_embedded
 from supportaccess.store.protocol import RequestQuery
 from supportaccess.store.sql.maintenance import sweep
+from supportaccess.store.sql.sqlite.open import open_embedded
 
 pytestmark = pytest.mark.process
 

@@ -22,7 +22,7 @@ from tests.cli.terminal import PATIENCE
 from tests.cli.watching.watcher import BEGUN, watching
 from tests.support.people import HOME
 
-from supportaccess.cli.watching.words import plain
+from supportaccess.cli.watch.text import plain
 
 HOSTILE = "Erin $(touch /tmp/owned) `id` \x1b]0;x\x07 <!channel> [click](http://evil.example) \u202e ; rm -rf / & \"'"
 TELL = """

@@ -13,7 +13,7 @@ from tests.support.people import FOREIGN, HOME, UNKNOWN_ID, object_id
 from supportaccess.domain.attempts import MOST, WINDOW
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.operations import Operation
+from supportaccess.server.web.routing import Operation
 
 DENIED, FAILED, READ = "Access denied", "Attempt failed", "Audit log read"
 

@@ -14,8 +14,8 @@ from tests.support.people import HOME, RESOURCE
 from tests.support.requirements import require
 
 from supportaccess.domain.records import Status
-from supportaccess.server.errors import STATUSES
-from supportaccess.server.operations import Operation
+from supportaccess.server.web.errors import STATUSES
+from supportaccess.server.web.routing import Operation
 
 PAGE = (Path(__file__).parents[3] / "docs" / "rest.md").read_text("utf-8")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.server.api.acts import ASKING, REQUESTS, new_key, raised
 from tests.support.apis import Api
 
-from supportaccess.domain.errors import OutcomeUnknown, StoreFull, StoreRefused, StoreUnavailable
+from supportaccess.errors import OutcomeUnknown, StoreFull, StoreRefused, StoreUnavailable
 
 INSIDE = "host db.internal, password hunter2"
 KEY = {"Idempotency-Key": "k"}

@@ -13,7 +13,7 @@ from tests.support.people import FOREIGN, RESOURCE, UNKNOWN_ID
 from tests.support.worlds import with_counted_ids
 
 from supportaccess.domain.permissions import Permission
-from supportaccess.store.sql.sqlite import SqliteEngine
+from supportaccess.store.sql.sqlite.engine import SqliteEngine
 
 # golang.org/x/mod/sumdb/note, note_test.go
 KEY = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz\n"

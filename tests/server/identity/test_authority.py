@@ -12,7 +12,7 @@ from tests.support.certificates import certificate_for_loopback
 from tests.support.issuer import Issuer, answer
 from tests.support.people import FOREIGN, HOME, RESOURCE
 
-from supportaccess.domain.errors import InvalidInput, StoreUnavailable
+from supportaccess.errors import InvalidInput, StoreUnavailable
 from supportaccess.server.identity.authority import Authority, Unpublished
 
 Answering = Callable[[BaseHTTPRequestHandler], None]

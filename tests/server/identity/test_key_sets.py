@@ -10,7 +10,7 @@ from tests.server.identity.conftest import Authenticating, Seconds, eventually
 from tests.support.issuer import NOW, Issuer, answer, private_key, published
 from tests.support.people import HOME, RESOURCE
 
-from supportaccess.domain.errors import StoreUnavailable
+from supportaccess.errors import StoreUnavailable
 from supportaccess.server.identity.authentication import Authenticator, Reason, TokenRefused
 from supportaccess.server.identity.authority import Published
 from supportaccess.server.identity.keys import (

@@ -7,11 +7,11 @@ from tests.server.identity.conftest import Authenticating, Seconds
 from tests.support.issuer import ADA, API, CLIENT, DAEMON, NOW, ROBOT, SCOPE, UTI, Issuer
 from tests.support.people import HOME, RESOURCE
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import Actor, ActorKind
+from supportaccess.errors import InvalidInput
 from supportaccess.server.identity.authentication import PERSONAL_ACCOUNTS, Identity
-from supportaccess.server.identity.remembering import MOST_REMEMBERED, Remembered
+from supportaccess.server.identity.verified_tokens import MOST_REMEMBERED, Remembered
 from supportaccess.server.settings import PermissionsFrom
 
 READ, DECIDE, AUDIT = Permission.READ_REQUESTS, Permission.DECIDE, Permission.READ_AUDIT

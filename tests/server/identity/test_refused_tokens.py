@@ -13,7 +13,7 @@ from tests.server.identity.conftest import Authenticating
 from tests.support.issuer import ADA, API, CLIENT, NOW, ROBOT, Issuer, encoded, private_key, published, signed
 from tests.support.people import FOREIGN, HOME, RESOURCE
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 from supportaccess.server.identity.authentication import PERSONAL_ACCOUNTS, Reason, TokenRefused
 
 Forging = Callable[[Issuer], str]

@@ -7,9 +7,9 @@ import pytest
 from tests.server.identity.conftest import Authenticating
 from tests.support.issuer import Issuer
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.role_table import BY_DIRECTORY_ROLE, shipped_file
+from supportaccess.domain.roles.table import BY_DIRECTORY_ROLE, shipped_file
+from supportaccess.errors import InvalidInput
 from supportaccess.server.identity.roles import load_role_table
 from supportaccess.server.settings import PermissionsFrom
 

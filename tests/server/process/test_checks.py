@@ -14,12 +14,12 @@ from tests.support.people import HOME, caller
 from tests.support.program import installed_program
 from tests.support.servers import CLIENT_ID, SECONDS, environment, settings_file
 
-from supportaccess.server import checks
+from supportaccess.server.process import checks
 from supportaccess.server.settings_file import read_settings
-from supportaccess.store.embedded import back_up, open_embedded
-from supportaccess.store.keys import Keys
 from supportaccess.store.sql.checkpoints import sign_all
+from supportaccess.store.sql.sqlite.open import back_up, open_embedded
 from supportaccess.store.sql.store import SqlStore
+from supportaccess.tlog.keys import Keys
 
 
 def check(folder: Path, settings: Path, more: dict[str, str] | None = None) -> tuple[int, str, str]:

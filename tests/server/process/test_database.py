@@ -10,13 +10,13 @@ import pytest
 from tests.support.people import HOME, RESOURCE, asking, caller
 from tests.support.postgresql import STORE, shared_cluster
 
-from supportaccess.domain.errors import StoreRefused, StoreUnavailable
+from supportaccess.errors import StoreRefused, StoreUnavailable
 from supportaccess.server import database as module
 from supportaccess.server.database import Database
 from supportaccess.server.settings import DatabaseSettings
-from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.protocol import RequestQuery
 from supportaccess.store.sql.engine import Engine
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 from supportaccess.store.sql.store import SqlStore
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supportaccess.domain.errors import InvalidInput, StoreRefused
+from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.server import logs
 
 CANARY = "c4nary-that-must-not-be-seen"

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from supportaccess.domain.errors import InvalidInput, StoreRefused, SupportAccessError
+from supportaccess.errors import InvalidInput, StoreRefused, SupportAccessError
 from supportaccess.server.settings import PermissionsFrom, ServerSettings, Table, WebhookSettings
 from supportaccess.server.settings_file import CONFIG_VARIABLE, DATABASE_VARIABLE, EXAMPLE, VARIABLES, read_settings
 

@@ -16,18 +16,18 @@ from tests.support.program import installed_program
 from tests.support.servers import SECONDS, RunningServer, environment, running_server, settings_file, until
 from tests.support.signers import OpenSsl, SoftHsm, program, shell
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Permission
-from supportaccess.server import checks
+from supportaccess.errors import InvalidInput
 from supportaccess.server.database import Database
+from supportaccess.server.jobs.signing import Signing
 from supportaccess.server.metrics import Metrics
+from supportaccess.server.process import checks
 from supportaccess.server.settings import DatabaseSettings
 from supportaccess.server.settings_file import read_settings
-from supportaccess.server.signing import Signing
-from supportaccess.store.keys import Keys
-from supportaccess.store.postgresql_schema import SERVER_ROLE
-from supportaccess.store.signing import SignerFailed
 from supportaccess.store.sql.engine import Engine
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.signers import SignerFailed
 
 COMMAND = "SUPPORTACCESS_SERVER_SIGNING_COMMAND"
 ARGUMENT = "c4nary-argument"

@@ -15,7 +15,7 @@ from tests.support.program import installed_program
 from tests.support.servers import SECONDS, Answer, environment, running_server, settings_file, until
 
 from supportaccess.domain.records import AccessRequest
-from supportaccess.store.embedded import open_embedded
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
 
 

@@ -14,8 +14,8 @@ from tests.support.certificates import ServerCertificate, certificate_for_loopba
 from tests.support.requirements import require
 from tests.support.servers import SECONDS, running_server, settings_file
 
-from supportaccess.domain.errors import StoreRefused
-from supportaccess.server import tls
+from supportaccess.errors import StoreRefused
+from supportaccess.server.process import tls
 from supportaccess.server.settings import ListenSettings
 
 

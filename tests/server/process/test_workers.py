@@ -20,11 +20,11 @@ from tests.support.servers import SECONDS, RunningServer, running_server, settin
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.times import system_clock
-from supportaccess.server.serve import SECONDS_TO_ANSWER
-from supportaccess.server.sweeping import sweep_alone
-from supportaccess.store.postgresql import open_postgresql
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.server.jobs.sweeping import sweep_alone
+from supportaccess.server.process.serve import SECONDS_TO_ANSWER
 from supportaccess.store.protocol import AuditQuery
+from supportaccess.store.sql.postgresql.open import open_postgresql
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 from supportaccess.store.sql.store import SqlStore
 
 WORKERS = 4

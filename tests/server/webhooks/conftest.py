@@ -9,7 +9,7 @@ from tests.support.people import HOME, RESOURCE, SettableClock, caller
 from tests.support.servers import CLIENT_ID, RunningServer, running_server
 
 from supportaccess.domain.times import system_clock
-from supportaccess.store.embedded import open_embedded
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
 
 

@@ -10,7 +10,7 @@ from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.program import installed_program
 from tests.support.servers import SECONDS, environment, settings_file
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 from supportaccess.server.settings_file import read_settings
 
 PAGE = Path(__file__).parents[3] / "docs" / "operate" / "webhooks.md"

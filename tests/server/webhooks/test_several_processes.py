@@ -10,8 +10,8 @@ from tests.support.people import HOME, RESOURCE, asking, caller
 from tests.support.postgresql import MIGRATED, shared_cluster
 from tests.support.servers import CLIENT_ID, running_server
 
-from supportaccess.store.postgresql import open_postgresql
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.store.sql.postgresql.open import open_postgresql
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 from supportaccess.store.sql.store import SqlStore
 
 pytestmark = pytest.mark.process

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from tests.server.webhooks.receiver import SECRET
 
-from supportaccess.domain.errors import StoreRefused
+from supportaccess.errors import StoreRefused
 from supportaccess.server.settings import WebhookSettings
 from supportaccess.server.webhooks.signing import headers_of, keys_of, signatures
 

@@ -11,7 +11,7 @@ from tests.store.http.scripted import Server, answer
 from tests.store.http.test_faults import RECORD
 from tests.support.people import RESOURCE, UNKNOWN_ID
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 from supportaccess.store.http.challenges import claims_wanted
 
 CLAIMS = json.dumps({"access_token": {"acrs": {"essential": True, "value": "c1?>"}}})

@@ -24,9 +24,16 @@ from tests.store.http.scripted import (
 )
 from tests.support.people import HOME, UNKNOWN_ID, asking
 
-from supportaccess.domain.errors import Conflict, NotFound, NotSignedIn, OutcomeUnknown, StoreRefused, StoreUnavailable
 from supportaccess.domain.records import AccessRequest, Side, Source, Status
-from supportaccess.network.failures import Failure
+from supportaccess.errors import (
+    Conflict,
+    NotFound,
+    NotSignedIn,
+    OutcomeUnknown,
+    StoreRefused,
+    StoreUnavailable,
+)
+from supportaccess.http.failures import Failure
 from supportaccess.store.http import store as http_store
 from supportaccess.store.http import transport
 from supportaccess.store.http.client import PATIENCE

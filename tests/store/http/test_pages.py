@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct
 from tests.store.http.scripted import Server, answer
 
-from supportaccess.domain.errors import InvalidInput, StoreRefused, StoreUnavailable
+from supportaccess.errors import InvalidInput, StoreRefused, StoreUnavailable
 from supportaccess.store.http.store import HttpStore
 from supportaccess.store.paging import each_row
 from supportaccess.store.protocol import AuditQuery, Order, RequestQuery

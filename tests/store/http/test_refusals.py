@@ -9,8 +9,9 @@ from tests.store.http.scripted import Server, answer, refuse
 from tests.store.http.test_faults import RECORD
 from tests.support.people import FOREIGN, RESOURCE, UNKNOWN_ID
 
-from supportaccess.cli.exit_codes import exit_code_of
-from supportaccess.domain.errors import (
+from supportaccess.cli.app.exit_codes import exit_code_of
+from supportaccess.domain.records import AccessRequest
+from supportaccess.errors import (
     Conflict,
     Forbidden,
     NotFound,
@@ -19,8 +20,7 @@ from supportaccess.domain.errors import (
     StoreUnavailable,
     SupportAccessError,
 )
-from supportaccess.domain.records import AccessRequest
-from supportaccess.server.errors import STATUSES
+from supportaccess.server.web.errors import STATUSES
 from supportaccess.store.http.store import HttpStore
 
 CONTRACT = (Path(__file__).parents[3] / "docs" / "contract.md").read_text()

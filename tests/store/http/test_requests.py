@@ -17,11 +17,11 @@ from tests.support.events import CREATED, event
 from tests.support.people import FOREIGN, HOME, RESOURCE, UNKNOWN_ID
 
 from supportaccess import __version__
-from supportaccess.domain.endpoints import check_endpoint
-from supportaccess.domain.errors import InvalidInput, NotSignedIn, StoreUnavailable, SupportAccessError
 from supportaccess.domain.records import Status
 from supportaccess.domain.source_events import SourceEvent
-from supportaccess.network.trust import tls_context
+from supportaccess.errors import InvalidInput, NotSignedIn, StoreUnavailable, SupportAccessError
+from supportaccess.http.endpoints import check_endpoint
+from supportaccess.http.trust import tls_context
 from supportaccess.store.http.client import Client
 from supportaccess.store.http.store import HttpStore
 from supportaccess.store.protocol import RequestQuery

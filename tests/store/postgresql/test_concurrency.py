@@ -17,13 +17,13 @@ from tests.support.worlds import SqlWorld
 
 from supportaccess.domain.attempts import MOST, WINDOW
 from supportaccess.domain.audit import Activity
-from supportaccess.domain.errors import Conflict, NotFound, SupportAccessError
 from supportaccess.domain.records import AccessRequest
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.errors import Conflict, NotFound, SupportAccessError
 from supportaccess.store.protocol import RequestQuery, RequestStore
 from supportaccess.store.sql.engine import Raced
 from supportaccess.store.sql.maintenance import sweep
-from supportaccess.store.sql.postgresql import PostgresqlEngine
+from supportaccess.store.sql.postgresql.engine import PostgresqlEngine
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 from supportaccess.store.sql.store import SqlStore
 
 WRITERS = 16

@@ -5,11 +5,11 @@ from tests.support.people import HOME
 from tests.support.postgresql import STORE, Cluster
 from tests.support.worlds import SqlWorld
 
-from supportaccess.domain.errors import InvalidInput, StoreFull, StoreRefused, StoreUnavailable
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.errors import InvalidInput, StoreFull, StoreRefused, StoreUnavailable
 from supportaccess.store.sql.engine import Raced
-from supportaccess.store.sql.postgresql import PostgresqlEngine
-from supportaccess.store.sql.postgresql_errors import explain, explain_commit
+from supportaccess.store.sql.postgresql.engine import PostgresqlEngine
+from supportaccess.store.sql.postgresql.errors import explain, explain_commit
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from tests.support.postgresql import OwnCluster
 from tests.support.swallowing_proxy import swallowing_proxy
 from tests.support.worlds import SqlWorld
 
-from supportaccess.domain.errors import OutcomeUnknown, StoreFull, StoreRefused, StoreUnavailable
 from supportaccess.domain.records import AccessRequest, Status
-from supportaccess.store.postgresql import open_postgresql
-from supportaccess.store.postgresql_schema import SERVER_ROLE
-from supportaccess.store.sql import postgresql
-from supportaccess.store.sql.postgresql import PostgresqlEngine
+from supportaccess.errors import OutcomeUnknown, StoreFull, StoreRefused, StoreUnavailable
+from supportaccess.store.sql.postgresql import engine as postgresql
+from supportaccess.store.sql.postgresql.engine import PostgresqlEngine
+from supportaccess.store.sql.postgresql.open import open_postgresql
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 
 pytestmark = pytest.mark.process
 

@@ -6,9 +6,9 @@ import pytest
 from tests.support.postgresql import OWNER, Cluster, programs, shared_cluster
 from tests.support.requirements import require
 
-from supportaccess.domain.errors import InvalidInput, StoreRefused, StoreUnavailable
-from supportaccess.store.postgresql_schema import RIGHTS, SERVER_ROLE, migrate, plan
+from supportaccess.errors import InvalidInput, StoreRefused, StoreUnavailable
 from supportaccess.store.sql.engine import KNOWN_VERSION
+from supportaccess.store.sql.postgresql.schema import RIGHTS, SERVER_ROLE, migrate, plan
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_plan_changes_nothing_and_says_what_is_to_be_done(cluster: Cluster, da
 
 def test_many_that_start_at_once_migrate_once(cluster: Cluster, database: str) -> None:
     """Eight migrations at once all end well, and the schema is there once."""
-    command = "import sys; from supportaccess.store.postgresql_schema import migrate; migrate(sys.argv[1])"
+    command = "import sys; from supportaccess.store.sql.postgresql.schema import migrate; migrate(sys.argv[1])"
     owner = cluster.conninfo(database, OWNER)
     running = [
         subprocess.Popen([sys.executable, "-c", command, owner], stderr=subprocess.PIPE, text=True) for _ in range(8)

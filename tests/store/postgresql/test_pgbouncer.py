@@ -17,8 +17,8 @@ from tests.support.postgresql import OWNER, SECONDS, STORE, Cluster, free_port, 
 from tests.support.requirements import require
 from tests.support.worlds import SqlWorld
 
-from supportaccess.store.postgresql import open_postgresql
-from supportaccess.store.postgresql_schema import SERVER_ROLE, plan
+from supportaccess.store.sql.postgresql.open import open_postgresql
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE, plan
 
 pytestmark = pytest.mark.process
 

@@ -17,15 +17,15 @@ from tests.support.postgresql import programs, shared_cluster
 from tests.support.requirements import require
 from tests.support.worlds import SqlWorld, counted_ids
 
-from supportaccess.store.postgresql import open_postgresql
-from supportaccess.store.postgresql_schema import SERVER_ROLE
 from supportaccess.store.protocol import SHORTEST_PREFIX, AuditQuery, Order, RequestQuery
 from supportaccess.store.sql import maintenance, rows, store
-from supportaccess.store.sql.changes import lock_and_write
 from supportaccess.store.sql.engine import EVERY_TENANT
 from supportaccess.store.sql.lists import Listing
 from supportaccess.store.sql.maintenance import sweep
-from supportaccess.store.sql.postgresql import PostgresqlEngine
+from supportaccess.store.sql.postgresql.engine import PostgresqlEngine
+from supportaccess.store.sql.postgresql.open import open_postgresql
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
+from supportaccess.store.sql.writes import lock_and_write
 
 Plan = dict[str, Any]
 TOP = 100

@@ -10,11 +10,11 @@ from tests.support.people import FOREIGN, HOME, RESOURCE
 from tests.support.postgresql import STORE, TABLES, Cluster
 from tests.support.worlds import SqlWorld
 
-from supportaccess.domain.errors import InvalidInput, StoreRefused
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.store.protocol import AuditQuery
 from supportaccess.store.sql.engine import EVERY_TENANT, Raced, Statement
 from supportaccess.store.sql.outbox import Outbox
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

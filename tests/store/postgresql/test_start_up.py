@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from tests.support.postgresql import OWNER, OwnCluster, new_cluster
 
-from supportaccess.domain.errors import StoreRefused
-from supportaccess.store.postgresql import check, open_postgresql
-from supportaccess.store.postgresql_schema import SERVER_ROLE
+from supportaccess.errors import StoreRefused
 from supportaccess.store.sql.engine import KNOWN_VERSION
+from supportaccess.store.sql.postgresql.open import check, open_postgresql
+from supportaccess.store.sql.postgresql.schema import SERVER_ROLE
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,17 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 
-from supportaccess.cli.checks import Check, Result, failed, passed, skipped, tried
-from supportaccess.cli.context import Context
-from supportaccess.cli.local_account import local_account
-from supportaccess.cli.output.ages import duration
+from supportaccess.cli.app.context import Context
+from supportaccess.cli.app.local_account import local_account
+from supportaccess.cli.doctor.checks import Check, Result, failed, passed, skipped, tried
 from supportaccess.cli.output.text import counted
+from supportaccess.cli.output.times import duration
 from supportaccess.settings.profiles import Profile
-from supportaccess.store.embedded import schema_version
 from supportaccess.store.protocol import AuditQuery
 from supportaccess.store.sql.checkpoints import refuse_second_key
 from supportaccess.store.sql.log import read_log
 from supportaccess.store.sql.maintenance import tenant_counts
+from supportaccess.store.sql.sqlite.open import schema_version
 
 _CLOCK_MAY_LAG = timedelta(minutes=5)
 _NEEDED = "needs a tenant and a store"

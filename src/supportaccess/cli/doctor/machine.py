@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Iterator
 
 from supportaccess import __version__
-from supportaccess.cli.checks import Check, failed, passed, refused, tried
-from supportaccess.cli.context import Context
+from supportaccess.cli.app.context import Context
+from supportaccess.cli.doctor.checks import Check, failed, passed, refused, tried
 from supportaccess.cli.output.text import counted
-from supportaccess.domain.errors import SupportAccessError
+from supportaccess.errors import SupportAccessError
 from supportaccess.settings.rights import check_rights
 
 

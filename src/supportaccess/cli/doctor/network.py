@@ -10,14 +10,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 
-from supportaccess.cli.checks import Check, failed, passed, refused, skipped
-from supportaccess.cli.context import Context
-from supportaccess.cli.output.ages import local_time
-from supportaccess.domain.endpoints import is_loopback
-from supportaccess.domain.errors import SupportAccessError
-from supportaccess.network.failures import PROXY_HINT, failure_of
-from supportaccess.network.proxies import proxy_for
-from supportaccess.network.trust import VARIABLES, tls_context
+from supportaccess.cli.app.context import Context
+from supportaccess.cli.doctor.checks import Check, failed, passed, refused, skipped
+from supportaccess.cli.output.times import local_time
+from supportaccess.errors import SupportAccessError
+from supportaccess.http.endpoints import is_loopback
+from supportaccess.http.failures import PROXY_HINT, failure_of
+from supportaccess.http.proxies import proxy_for
+from supportaccess.http.trust import VARIABLES, tls_context
 
 _SECONDS = 5.0
 _SOON = timedelta(days=7)

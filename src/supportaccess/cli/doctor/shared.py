@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from supportaccess.cli.checks import Check, Result, failed, passed, refused, skipped, tried
-from supportaccess.cli.context import Context
+from supportaccess.cli.app.context import Context
+from supportaccess.cli.doctor.checks import Check, Result, failed, passed, refused, skipped, tried
 from supportaccess.cli.doctor.network import Way, name_check, proxy_check, tls_checks
 from supportaccess.cli.doctor.sign_in import sign_in_check, token_cache_check
-from supportaccess.cli.output.ages import duration
-from supportaccess.domain.errors import Forbidden, SupportAccessError
+from supportaccess.cli.output.times import duration
 from supportaccess.domain.permissions import Permission
+from supportaccess.errors import Forbidden, SupportAccessError
 from supportaccess.settings.profiles import Profile
 from supportaccess.store.http.client import Client
 from supportaccess.store.http.store import HttpStore, discovery_in

@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from supportaccess.cli.checks import Check, failed, passed, skipped
-from supportaccess.cli.output.ages import local_time
-from supportaccess.domain.errors import SupportAccessError
+from supportaccess.cli.doctor.checks import Check, failed, passed, skipped
+from supportaccess.cli.output.times import local_time
+from supportaccess.errors import SupportAccessError
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.profiles import Profile
 from supportaccess.settings.rights import trouble_of
 from supportaccess.signin.access_tokens import ends_of
-from supportaccess.signin.places import found
 from supportaccess.signin.registration import login_line
+from supportaccess.signin.token_storage import found
 from supportaccess.signin.tokens import Token, Tokens
 from supportaccess.store.wire import Me
 

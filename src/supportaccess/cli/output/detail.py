@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from supportaccess.cli.output.ages import age, duration, local_time
+from supportaccess.cli.output.attempts import tried
 from supportaccess.cli.output.fields import cell_text
 from supportaccess.cli.output.text import counted, safe
-from supportaccess.cli.output.tried import tried
+from supportaccess.cli.output.times import age, duration, local_time
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.records import AccessRequest, Actor, Engineer, Mirror, Source
 from supportaccess.domain.source_events import SourceEvent

@@ -6,8 +6,8 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.records import AccessRequest
+from supportaccess.errors import InvalidInput
 
 Row = Mapping[str, Any]
 """A record as builtins, with its JSON names."""

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
-from supportaccess.cli.output.as_cells import csv_lines, id_lines, tsv_lines
-from supportaccess.cli.output.as_json import builtins_of, json_array, json_document, json_lines
 from supportaccess.cli.output.fields import (
     ACCESS_REQUESTS,
     ACCESS_REQUESTS_OF_TENANTS,
@@ -21,10 +19,12 @@ from supportaccess.cli.output.fields import (
     picker,
     row_of,
 )
-from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.formats.cells import csv_lines, id_lines, tsv_lines
+from supportaccess.cli.output.formats.format import Format
+from supportaccess.cli.output.formats.json import builtins_of, json_array, json_document, json_lines
 from supportaccess.cli.output.query import Query, as_rows
 from supportaccess.cli.output.streams import Streams
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 
 if TYPE_CHECKING:
     from supportaccess.cli.output.views import View
@@ -121,14 +121,14 @@ class Printer:
             case Format.JSONL:
                 return json_lines(values)
             case Format.YAML:
-                from supportaccess.cli.output.as_yaml import yaml_list
+                from supportaccess.cli.output.formats.yaml import yaml_list
 
                 return yaml_list(values)
         assert_never(self.format)
 
     def _print_document(self, value: object) -> None:
         if self.format is Format.YAML:
-            from supportaccess.cli.output.as_yaml import yaml_document
+            from supportaccess.cli.output.formats.yaml import yaml_document
 
             self._streams.write(yaml_document(value))
         else:
@@ -167,7 +167,7 @@ class Printer:
         return view or views.columns_view(self._columns or self._layout.columns)
 
     def _growing_table(self, first: Sequence[msgspec.Struct], records: Iterator[msgspec.Struct]) -> Iterator[bytes]:
-        from supportaccess.cli.output.plain_table import plain_table
+        from supportaccess.cli.output.tables.plain import plain_table
         from supportaccess.cli.output.views import Look, usual_widths
 
         view, look = self._view(), Look(self._now, self._aliases)
@@ -180,11 +180,11 @@ class Printer:
         look = Look(self._now, self._aliases)
         first = list(islice(rows, MOST_BY_RICH + 1))
         if len(first) > MOST_BY_RICH:
-            from supportaccess.cli.output.plain_table import plain_table
+            from supportaccess.cli.output.tables.plain import plain_table
 
             yield from plain_table(view, chain(first, rows), look, colour=self._streams.colour)
         elif first:
-            from supportaccess.cli.output.rich_table import rich_table
+            from supportaccess.cli.output.tables.rich import rich_table
 
             to_terminal = self._streams.out_is_terminal
             if to_terminal:

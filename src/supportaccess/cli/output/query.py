@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from supportaccess.domain.errors import InvalidInput
+from supportaccess.errors import InvalidInput
 
 
 class Query:

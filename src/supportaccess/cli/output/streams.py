@@ -17,7 +17,7 @@ from typing import BinaryIO, Self, TextIO
 
 from supportaccess.cli.output.colour import Colour, paint, wants_colour
 from supportaccess.cli.output.text import safe
-from supportaccess.domain.errors import SupportAccessError
+from supportaccess.errors import SupportAccessError
 
 _BATCH = 32 * 1024
 # Windows calls a closed pipe an invalid argument.

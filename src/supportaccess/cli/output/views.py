@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from supportaccess.cli.output.ages import age, duration, local_time
+from supportaccess.cli.output.attempts import tried
 from supportaccess.cli.output.colour import Colour
 from supportaccess.cli.output.fields import cell_text, picker
-from supportaccess.cli.output.tried import tried
+from supportaccess.cli.output.times import age, duration, local_time
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.records import AccessRequest, Actor, Status
 

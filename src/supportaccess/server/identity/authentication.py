@@ -9,19 +9,20 @@ from functools import partial
 
 import msgspec
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Caller, Permission
-from supportaccess.domain.records import Actor, ActorKind, Struct
+from supportaccess.domain.records import Actor, ActorKind
 from supportaccess.domain.tenants import parse_tenant_id
+from supportaccess.errors import InvalidInput
 from supportaccess.server.identity import claims as check
 from supportaccess.server.identity.authority import Authority
 from supportaccess.server.identity.keys import Key, TenantKeys
 from supportaccess.server.identity.refusals import Reason, TokenRefused
-from supportaccess.server.identity.remembering import Remembered
 from supportaccess.server.identity.roles import RoleRules, Standing, load_role_table
 from supportaccess.server.identity.tokens import check_signature, read
+from supportaccess.server.identity.verified_tokens import Remembered
 from supportaccess.server.settings import IdentitySettings
 from supportaccess.store.wire import Grant
+from supportaccess.structs import Struct
 
 __all__ = ["Authenticator", "Identity", "Reason", "TokenRefused"]
 

@@ -13,8 +13,8 @@ from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request
 import msgspec
 import truststore
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.strict_json import BadJson, decode
+from supportaccess.errors import InvalidInput
 from supportaccess.server.identity.claims import for_tenant
 
 FETCH_SECONDS = 10.0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
-from supportaccess.domain.errors import StoreUnavailable
+from supportaccess.errors import StoreUnavailable
 from supportaccess.server.identity.authority import FETCH_SECONDS, Published, Unpublished
 from supportaccess.server.identity.refusals import Reason, TokenRefused
 from supportaccess.server.identity.tokens import ALGORITHM

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from supportaccess.domain.errors import NotSignedIn
+from supportaccess.errors import NotSignedIn
 
 
 class Reason(StrEnum):

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import msgspec
 
-from supportaccess.domain.errors import InvalidInput
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.role_table import (
+from supportaccess.domain.roles.table import (
     BY_DIRECTORY_ROLE,
     LARGEST_TABLE,
     RoleTable,
     parse_role_table,
     shipped_role_table,
 )
+from supportaccess.errors import InvalidInput
 from supportaccess.server.settings import PermissionsFrom
 from supportaccess.store.wire import Grant
 

@@ -7,9 +7,9 @@ import msgspec
 
 from supportaccess.domain.attempts import Act
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.records import AccessRequest, Struct
-from supportaccess.server.operations import Call, route
-from supportaccess.server.queries import EventQuery, FindQuery, RequestCountQuery, RequestListQuery
+from supportaccess.domain.records import AccessRequest
+from supportaccess.server.web.queries import EventQuery, FindQuery, RequestCountQuery, RequestListQuery
+from supportaccess.server.web.routing import Call, route
 from supportaccess.store.protocol import EventPage
 from supportaccess.store.wire import (
     ApproveBody,
@@ -21,6 +21,7 @@ from supportaccess.store.wire import (
     RequestList,
     SourceEventList,
 )
+from supportaccess.structs import Struct
 
 _ALL = "/v1/access-requests"
 _ONE = f"{_ALL}/{{request_id}}"

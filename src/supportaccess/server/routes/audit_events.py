@@ -2,10 +2,10 @@
 
 from supportaccess.domain.attempts import Act
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.operations import Call, route
-from supportaccess.server.queries import AuditFilters, AuditListQuery
 from supportaccess.server.routes.access_requests import next_link
-from supportaccess.store.protocol import Verification
+from supportaccess.server.web.queries import AuditFilters, AuditListQuery
+from supportaccess.server.web.routing import Call, route
+from supportaccess.store.verification import Verification
 from supportaccess.store.wire import AuditList, Count
 
 _ALL = "/v1/audit-events"

@@ -1,13 +1,13 @@
 """What others check the audit log of the caller's tenant with: signed heads, receipts, and the whole tree."""
 
 from supportaccess.domain.attempts import Act
-from supportaccess.domain.errors import NotFound
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.tiles import Tile
-from supportaccess.server.operations import Call, route
-from supportaccess.server.queries import HeadQuery, TileQuery
-from supportaccess.server.replies import Reply
-from supportaccess.store.proofs import SignedHead
+from supportaccess.errors import NotFound
+from supportaccess.server.web.queries import HeadQuery, TileQuery
+from supportaccess.server.web.replies import Reply
+from supportaccess.server.web.routing import Call, route
+from supportaccess.tlog.published import SignedHead
+from supportaccess.tlog.tiles import Tile
 
 _ALL = "/v1/audit-events"
 _BINARY = "application/octet-stream"

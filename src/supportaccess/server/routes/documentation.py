@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from supportaccess.server import openapi
-from supportaccess.server.operations import Operation, Visit, route
-from supportaccess.server.page import page as page_of
-from supportaccess.server.replies import Reply
+from supportaccess.server.web import openapi
+from supportaccess.server.web.page import page as page_of
+from supportaccess.server.web.replies import Reply
+from supportaccess.server.web.routing import Operation, Visit, route
 
 _HTML = "text/html; charset=utf-8"
 _NOTHING_FROM_ELSEWHERE = (

@@ -1,7 +1,7 @@
 """Who the caller is, and how one becomes a caller."""
 
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.operations import Call, Visit, route
+from supportaccess.server.web.routing import Call, Visit, route
 from supportaccess.store.wire import API_VERSION, DISCOVERY_PATH, Discovery, Lack, Me
 
 

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 
-from supportaccess.domain.records import Struct
 from supportaccess.server import logs
-from supportaccess.server.errors import NotReady
 from supportaccess.server.metrics import CONTENT_TYPE
-from supportaccess.server.operations import Visit, route
-from supportaccess.server.replies import Reply
 from supportaccess.server.services import Services
+from supportaccess.server.web.errors import NotReady
+from supportaccess.server.web.replies import Reply
+from supportaccess.server.web.routing import Visit, route
+from supportaccess.structs import Struct
 
 
 class Health(Struct, frozen=True, kw_only=True, omit_defaults=False):

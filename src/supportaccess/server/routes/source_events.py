@@ -6,12 +6,12 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from supportaccess.domain.attempts import Act
-from supportaccess.domain.errors import StoreFull
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.bodies import check_type, chunks, late
-from supportaccess.server.import_lines import NDJSON, read_head, read_lines
-from supportaccess.server.operations import Call, route
-from supportaccess.server.queries import ImportQuery
+from supportaccess.errors import StoreFull
+from supportaccess.server.web.bodies import check_type, chunks, late
+from supportaccess.server.web.import_lines import NDJSON, read_head, read_lines
+from supportaccess.server.web.queries import ImportQuery
+from supportaccess.server.web.routing import Call, route
 from supportaccess.store.protocol import Imported, RequestStore
 
 

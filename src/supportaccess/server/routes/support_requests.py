@@ -2,7 +2,7 @@
 
 from supportaccess.domain.attempts import Act
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.operations import Call, route
+from supportaccess.server.web.routing import Call, route
 from supportaccess.store.wire import CloseBody, RequestList
 
 

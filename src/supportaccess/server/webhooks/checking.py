@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from supportaccess.domain.errors import StoreRefused, StoreUnavailable, SupportAccessError
 from supportaccess.domain.events import What
+from supportaccess.errors import StoreRefused, StoreUnavailable, SupportAccessError
 from supportaccess.server.settings import ServerSettings, WebhookSettings
 from supportaccess.server.webhooks.addresses import addresses_of, is_allowed
 from supportaccess.server.webhooks.outcomes import NotAllowed, Undelivered

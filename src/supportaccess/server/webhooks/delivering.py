@@ -19,10 +19,9 @@ import msgspec
 from msgspec.structs import replace
 
 from supportaccess.domain.attention import urgency
-from supportaccess.domain.errors import StoreRefused, SupportAccessError
 from supportaccess.domain.events import Event, announcement
-from supportaccess.domain.records import Struct
 from supportaccess.domain.times import Clock
+from supportaccess.errors import StoreRefused, SupportAccessError
 from supportaccess.server import logs
 from supportaccess.server.database import open_engine
 from supportaccess.server.metrics import Metrics
@@ -31,9 +30,10 @@ from supportaccess.server.webhooks.outcomes import Gone, Undelivered
 from supportaccess.server.webhooks.posting import post
 from supportaccess.server.webhooks.signing import headers_of, keys_of
 from supportaccess.store.sql.engine import Engine
-from supportaccess.store.sql.feed import read_events
+from supportaccess.store.sql.event_feed import read_events
 from supportaccess.store.sql.outbox import MOST_NEAR, Cursor, Outbox
-from supportaccess.store.sql.sqlite import SqliteEngine
+from supportaccess.store.sql.sqlite.engine import SqliteEngine
+from supportaccess.structs import Struct
 
 GIVES_UP = timedelta(days=3)
 """How long a webhook may fail before it is disabled, and how old an event may be that is still posted."""

@@ -12,7 +12,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from supportaccess import __version__
-from supportaccess.domain.errors import StoreRefused
+from supportaccess.errors import StoreRefused
 from supportaccess.server.settings import WebhookSettings
 from supportaccess.server.webhooks.addresses import addresses_of
 from supportaccess.server.webhooks.outcomes import Gone, Undelivered

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from supportaccess.domain.errors import StoreRefused
+from supportaccess.errors import StoreRefused
 from supportaccess.server.settings import WebhookSettings
 
 _PREFIX = "whsec_"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from typing import IO
 
-from supportaccess.domain.errors import (
+from supportaccess.errors import (
     Conflict,
     DecidedElsewhere,
     InvalidInput,
@@ -18,7 +18,7 @@ from supportaccess.domain.errors import (
     StoreUnavailable,
     SupportAccessError,
 )
-from supportaccess.network.failures import Failure
+from supportaccess.http.failures import Failure
 from supportaccess.store.http.refusals import TRY_AGAIN, failure_by, refusal_of, told_by
 from supportaccess.store.http.transport import Answer, Transport
 

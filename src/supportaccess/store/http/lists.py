@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlencode, urlsplit
 from zlib import crc32
 
-from supportaccess.domain.endpoints import origin, split_url
-from supportaccess.domain.errors import InvalidInput, StoreRefused
+from supportaccess.errors import InvalidInput, StoreRefused
+from supportaccess.http.endpoints import origin, split_url
 from supportaccess.store.protocol import AuditQuery, RequestQuery
 
 Parameters = Sequence[tuple[str, str]]

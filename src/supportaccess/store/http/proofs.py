@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from supportaccess.domain.errors import NotFound, StoreRefused
+from supportaccess.errors import NotFound, StoreRefused
 from supportaccess.store.http.client import ANSWER_SECONDS, Client
 from supportaccess.store.http.store import Notice, unnoticed
 from supportaccess.store.wire import CHECKPOINT_HEADER
 
 # Every command over HTTP has these proofs at hand, and few ask for one.
 if TYPE_CHECKING:
-    from supportaccess.domain.tiles import Tile
-    from supportaccess.store.proofs import SignedHead
+    from supportaccess.tlog.published import SignedHead
+    from supportaccess.tlog.tiles import Tile
 
 _ALL = "/v1/audit-events"
 _HASTY_SECONDS = 5.0
@@ -35,7 +35,7 @@ class HttpProofs:
 
     def head(self, earlier: int = 0) -> "SignedHead":
         """Return the signed head, and what shows that it goes on from an earlier size."""
-        from supportaccess.store.proofs import SignedHead
+        from supportaccess.tlog.published import SignedHead
 
         data = self._get(f"{_ALL}/checkpoint" + (f"?earlierSize={earlier}" if earlier else ""))
         try:
@@ -70,6 +70,6 @@ class HttpProofs:
 
 
 def _width(tile: "Tile") -> str:
-    from supportaccess.domain.tiles import TILE_WIDTH
+    from supportaccess.tlog.tiles import TILE_WIDTH
 
     return "" if tile.width == TILE_WIDTH else f"?width={tile.width}"

@@ -5,8 +5,8 @@ from math import ceil
 
 import msgspec
 
-from supportaccess.domain import errors
-from supportaccess.network.failures import Failure
+from supportaccess import errors
+from supportaccess.http.failures import Failure
 from supportaccess.store.http.transport import Answer
 from supportaccess.store.wire import REQUEST_ID_HEADER, Error, ErrorBody
 

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from tempfile import TemporaryFile, gettempdir
 from typing import IO
 
-from supportaccess.domain.errors import StoreRefused
 from supportaccess.domain.records import canonical_json
 from supportaccess.domain.source_events import SourceEvent
+from supportaccess.errors import StoreRefused
 from supportaccess.store.wire import ImportHead
 
 

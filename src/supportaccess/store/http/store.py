@@ -3,12 +3,16 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.errors import (
+from supportaccess.domain.lifecycle import NewRequest
+from supportaccess.domain.limits import Limit
+from supportaccess.domain.records import AccessRequest, canonical_json
+from supportaccess.domain.source_events import SourceEvent
+from supportaccess.errors import (
     InvalidInput,
     NotSignedIn,
     OutcomeUnknown,
@@ -16,10 +20,6 @@ from supportaccess.domain.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import Limit
-from supportaccess.domain.records import AccessRequest, canonical_json
-from supportaccess.domain.source_events import SourceEvent
 from supportaccess.store import wire
 from supportaccess.store.http.client import ANSWER_SECONDS, KEY_HEADER, Client
 from supportaccess.store.http.lists import (
@@ -34,16 +34,10 @@ from supportaccess.store.http.lists import (
 )
 from supportaccess.store.http.refusals import ClaimsWanted
 from supportaccess.store.http.transport import Answer
-from supportaccess.store.protocol import (
-    AuditPage,
-    AuditQuery,
-    EventPage,
-    Imported,
-    LogHead,
-    Page,
-    RequestQuery,
-    Verification,
-)
+from supportaccess.store.protocol import AuditPage, AuditQuery, EventPage, Imported, LogHead, Page, RequestQuery
+
+if TYPE_CHECKING:
+    from supportaccess.store.verification import Verification
 
 
 class Token(Protocol):
@@ -197,8 +191,10 @@ class HttpStore:
         """Return the head of the audit log."""
         return self._get("/v1/audit-events/checkpoint", LogHead)
 
-    def verify(self) -> Verification:
+    def verify(self) -> "Verification":
         """Let the server hold the audit log against everything it vouches for."""
+        from supportaccess.store.verification import Verification
+
         return self._get("/v1/audit-events/verification", Verification, patience=_LONG)
 
     def import_events(

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import urllib3
 
 from supportaccess import __version__
-from supportaccess.domain.endpoints import check_endpoint
-from supportaccess.domain.errors import StoreRefused
-from supportaccess.network.connections import connections_to
-from supportaccess.network.deadlines import within
-from supportaccess.network.failures import Failure, failure_of
+from supportaccess.errors import StoreRefused
+from supportaccess.http.connections import connections_to
+from supportaccess.http.deadlines import within
+from supportaccess.http.endpoints import check_endpoint
+from supportaccess.http.failures import Failure, failure_of
 from supportaccess.store.background import MOST_AT_ONCE
 
 LARGEST_ANSWER = 64 * 1024 * 1024

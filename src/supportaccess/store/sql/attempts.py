@@ -15,9 +15,9 @@ from supportaccess.domain.audit import Activity, Step
 from supportaccess.domain.permissions import Caller
 from supportaccess.domain.records import Actor
 from supportaccess.domain.times import from_microseconds, to_microseconds
-from supportaccess.store.sql.changes import write_steps
 from supportaccess.store.sql.engine import Engine, Parameters, Row, Session, Statement, unless_raced
 from supportaccess.store.sql.log import lock_logs
+from supportaccess.store.sql.writes import write_steps
 
 _ONE = "tenant_id = :tenant_id AND caller = :caller AND activity = :activity"
 _COUNT = f"""

@@ -5,20 +5,18 @@ every new entry is hashed again, and the tree built on from the last signed chec
 database: a log that was altered, is shorter or is another one is not signed.
 """
 
-import msgspec
-
-from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.checkpoints import Checkpoint
-from supportaccess.domain.errors import StoreRefused, VerificationFailed
-from supportaccess.domain.merkle import Frontier, leaf_hash
-from supportaccess.domain.notes import BadNote, VerifierKey, parse_note
-from supportaccess.domain.rotations import rotation_of
-from supportaccess.store.keys import Keys
+from supportaccess.errors import StoreRefused, VerificationFailed
+from supportaccess.store.log_entries import decode_entry, rotation_of
 from supportaccess.store.protocol import LogHead
-from supportaccess.store.signing import BadSignature, key_of, sign, signers_of
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Row, Session
 from supportaccess.store.sql.log import read_head
 from supportaccess.store.sql.nodes import LogNodes
+from supportaccess.tlog.checkpoints import Checkpoint
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.merkle import Frontier, leaf_hash
+from supportaccess.tlog.notes import BadNote, VerifierKey, parse_note
+from supportaccess.tlog.signers import BadSignature, key_of, sign, signers_of
+from supportaccess.tlog.verify import BadEntry
 
 _UNSIGNED = """
     SELECT heads.tenant_id FROM audit_log_heads AS heads
@@ -42,7 +40,6 @@ _WHAT_NOW = (
     " the heads as evidence: docs/audit-log.md."
 )
 
-_entries = msgspec.json.Decoder(AuditEntry)
 _KeyName = tuple[str, bytes]
 """How a signature names its key: the log's name, and the key's ID."""
 
@@ -190,7 +187,7 @@ def _next_signer(data: bytes, signer: _KeyName | None) -> _KeyName | None:
     if b'"Key rotated"' not in data:
         return signer
     try:
-        found = rotation_of(_entries.decode(data))
+        found = rotation_of(decode_entry(data))
         if found is None:
             return signer
         note, rotation = found
@@ -198,7 +195,7 @@ def _next_signer(data: bytes, signer: _KeyName | None) -> _KeyName | None:
             return signer
         if len(signers_of(note, [rotation.old, rotation.new])) < 2:
             return signer
-    except (BadNote, BadSignature, msgspec.MsgspecError):
+    except (BadNote, BadSignature, BadEntry):
         return signer  # a verification tells; it moves no key
     return rotation.new.name, rotation.new.key_id
 

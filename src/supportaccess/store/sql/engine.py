@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from supportaccess.domain.errors import StoreUnavailable
+from supportaccess.errors import StoreUnavailable
 
 KNOWN_VERSION = 3
 """The schema version of this program: the number of its last migration."""

@@ -8,18 +8,18 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from supportaccess.domain import mirrors
 from supportaccess.domain.audit import Activity, Step
-from supportaccess.domain.errors import Conflict, InvalidInput
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Actor, canonical_json
 from supportaccess.domain.source_events import SourceEvent
+from supportaccess.errors import Conflict, InvalidInput
+from supportaccess.sources.entra import rebuild
 from supportaccess.store.protocol import Imported
-from supportaccess.store.sql.answers import Answers
-from supportaccess.store.sql.changes import write_steps
 from supportaccess.store.sql.engine import Engine, Row, Session, Statement
+from supportaccess.store.sql.idempotency import Answers
 from supportaccess.store.sql.log import LogWriter, lock_logs
 from supportaccess.store.sql.rows import GET, record_from
+from supportaccess.store.sql.writes import write_steps
 
 _AT_ONCE = 200
 _CHARACTERS_AT_ONCE = 4 * 1024**2
@@ -274,7 +274,7 @@ class _Importing:
         placing: list[Statement],
     ) -> None:
         """Add what puts the mirrors rebuilt from the events in the place of those that were there."""
-        rebuilt = mirrors.rebuild(event for event, _ in connected)
+        rebuilt = rebuild.rebuild(event for event, _ in connected)
         place = {(event.tenant_id, event.id): mirror for mirror in rebuilt for event in mirror.events}
         earlier: dict[tuple[str, str], AccessRequest] = {}
         for event, request_id in connected:
@@ -285,7 +285,7 @@ class _Importing:
                 earlier[event.tenant_id, request_id] = record_from(row)
                 mirror = place.get((event.tenant_id, event.id))
                 if mirror is not None:
-                    mirror.record = mirrors.keep_partner(
+                    mirror.record = rebuild.keep_partner(
                         mirror.record, earlier[event.tenant_id, request_id], self.tenant_ids
                     )
         remaining = {(mirror.tenant_id, mirror.record.id) for mirror in rebuilt}
@@ -332,7 +332,7 @@ def _named(event: SourceEvent) -> dict[str, object]:
     return {"tenant_id": event.tenant_id, "source": event.source.value, "event_id": event.id}
 
 
-def _placing(event: SourceEvent, mirror: mirrors.Rebuilt | None) -> Statement:
+def _placing(event: SourceEvent, mirror: rebuild.Rebuilt | None) -> Statement:
     return Statement(_PLACE, _named(event) | {"request_id": mirror.record.id if mirror else None})
 
 

@@ -1,19 +1,21 @@
 """Acts on a whole store's proofs: a new key, and a restored backup. Each is an entry in every log that it is about."""
 
 from supportaccess.domain.audit import Activity, Step
-from supportaccess.domain.checkpoints import Checkpoint
-from supportaccess.domain.errors import StoreUnavailable
-from supportaccess.domain.notes import VerifierKey
-from supportaccess.domain.records import Actor, Struct
-from supportaccess.domain.rotations import DETAIL, Rotation
+from supportaccess.domain.records import Actor
 from supportaccess.domain.times import Clock
-from supportaccess.store.keys import Keys
-from supportaccess.store.signing import key_of, sign
-from supportaccess.store.sql.changes import write_steps
+from supportaccess.errors import StoreUnavailable
+from supportaccess.store.log_entries import ROTATION_NOTE
 from supportaccess.store.sql.checkpoints import sign_log
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine
 from supportaccess.store.sql.log import lock_logs, read_head
 from supportaccess.store.sql.nodes import LogNodes
+from supportaccess.store.sql.writes import write_steps
+from supportaccess.structs import Struct
+from supportaccess.tlog.checkpoints import Checkpoint
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.notes import VerifierKey
+from supportaccess.tlog.rotations import Rotation
+from supportaccess.tlog.signers import key_of, sign
 
 _TENANTS = "SELECT tenant_id FROM audit_log_heads WHERE size > 0 ORDER BY 1"
 _TRIES = 10
@@ -104,7 +106,9 @@ def _tell(engine: Engine, keys: Keys, tenant_id: str, actor: Actor, clock: Clock
         # Signed before the log is locked: who signs may take long, and nobody is to wait for that to decide.
         rotation = Rotation(origin=origin, sequence=size, old=key_of(old, origin), new=key_of(new, origin))
         note = sign(rotation.text, origin, [old, new]).encode().decode()
-        step = Step(tenant_id=tenant_id, activity=Activity.KEY_ROTATED, actor=actor, at=clock(), details={DETAIL: note})
+        step = Step(
+            tenant_id=tenant_id, activity=Activity.KEY_ROTATED, actor=actor, at=clock(), details={ROTATION_NOTE: note}
+        )
         with engine.writing([tenant_id]) as session:
             writer, _ = lock_logs(engine, session, [tenant_id], {})
             if writer.size(tenant_id) == size:

@@ -14,10 +14,10 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from supportaccess.domain.attention import NEVER, attention_key, listed_at
-from supportaccess.domain.errors import InvalidInput, StoreRefused
 from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.records import FINAL, WAS_APPROVED, AccessRequest, Status
 from supportaccess.domain.times import to_microseconds
+from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.store.protocol import Order, RequestQuery
 from supportaccess.store.sql.engine import Dialect
 from supportaccess.store.sql.rows import SEPARATOR, anywhere

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry, Step, encode_entry, entry_of
-from supportaccess.domain.errors import InvalidInput, StoreRefused
-from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from supportaccess.domain.tiles import TILE_HEIGHT
 from supportaccess.domain.times import to_microseconds
+from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.store.protocol import AuditPage, AuditQuery, LogHead
 from supportaccess.store.sql.engine import Engine, Raced, Result, Row, Session, Statement
 from supportaccess.store.sql.rows import anywhere, fold
+from supportaccess.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from supportaccess.tlog.tiles import TILE_HEIGHT
 
 _APPEND = """
     INSERT INTO audit_events (tenant_id, sequence, at, activity, access_request_id, actor_folded, entry, leaf_hash)

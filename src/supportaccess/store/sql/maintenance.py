@@ -2,14 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from supportaccess.domain import due
-from supportaccess.domain.records import Struct
+from supportaccess.domain import expiry
 from supportaccess.domain.times import Clock, to_microseconds
 from supportaccess.store.sql.attempts import WITH_SOMETHING_COUNTED, end_of_windows, settle
-from supportaccess.store.sql.changes import write_steps
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Statement
 from supportaccess.store.sql.log import lock_logs
 from supportaccess.store.sql.rows import RECORD, record_from
+from supportaccess.store.sql.writes import write_steps
+from supportaccess.structs import Struct
 
 ANSWERS_KEPT = timedelta(days=7)
 """How long the answer to an idempotency key is kept."""
@@ -70,7 +70,7 @@ def _sweep(engine: Engine, tenant_id: str, now: datetime) -> int:
     while True:
         with engine.writing([tenant_id]) as session:
             writer, (due_now,) = lock_logs(engine, session, [tenant_id], {}, [fallen_due])
-            steps = [step for row in due_now.rows if (step := due.fall_due(record_from(row), now)) is not None]
+            steps = [step for row in due_now.rows if (step := expiry.fall_due(record_from(row), now)) is not None]
             if steps:
                 write_steps(session, writer, steps)
         swept += len(steps)

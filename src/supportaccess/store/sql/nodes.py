@@ -1,10 +1,10 @@
 """The inner nodes of a stored log's tree, for proofs: what is stored of them, and between that what follows from it."""
 
-from supportaccess.domain.errors import VerificationFailed
-from supportaccess.domain.merkle import HASH_SIZE, Frontier, node_hash
-from supportaccess.domain.merkle_proofs import subtrees
-from supportaccess.domain.tiles import TILE_HEIGHT, TILE_WIDTH
+from supportaccess.errors import VerificationFailed
 from supportaccess.store.sql.engine import Session
+from supportaccess.tlog.merkle import HASH_SIZE, Frontier, node_hash
+from supportaccess.tlog.proofs import subtrees
+from supportaccess.tlog.tiles import TILE_HEIGHT, TILE_WIDTH
 
 _LEAVES = """
     SELECT sequence, leaf_hash FROM audit_events

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from supportaccess.domain.records import AccessRequest, Struct
+from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.times import from_microseconds, to_microseconds
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Session, Statement
 from supportaccess.store.sql.rows import RECORD, record_from
+from supportaccess.structs import Struct
 
 MOST_NEAR = 200
 _BEGIN = """

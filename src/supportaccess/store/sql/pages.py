@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from supportaccess.domain import due
+from supportaccess.domain import expiry
 from supportaccess.domain.records import AccessRequest
 from supportaccess.store.protocol import RequestQuery
 from supportaccess.store.sql.engine import Engine
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
     def records(self) -> list[AccessRequest]:
         """Return the records as the clock has them. Raises StoreRefused for what this program cannot have written."""
-        return [due.as_of(record, self.now) for record in records_from(self.text)]
+        return [expiry.as_of(record, self.now) for record in records_from(self.text)]
 
     def json(self) -> msgspec.Raw:
         """Return the array of the records as the clock has them."""

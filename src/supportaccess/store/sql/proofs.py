@@ -3,27 +3,26 @@
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from supportaccess.domain.attempts import reading
-from supportaccess.domain.audit import AuditEntry, Step
-from supportaccess.domain.checkpoints import read_checkpoint
-from supportaccess.domain.errors import InvalidInput, NotFound, StoreRefused, VerificationFailed
-from supportaccess.domain.merkle_proofs import BadProof, consistency_proof, inclusion_proof
-from supportaccess.domain.notes import BadNote
+from supportaccess.domain.audit import Step
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
-from supportaccess.domain.receipts import Receipt
-from supportaccess.domain.rotations import rotation_of
-from supportaccess.domain.tiles import TILE_WIDTH, Tile, encode_bundle
 from supportaccess.domain.times import Clock, system_clock
-from supportaccess.store.keys import Keys
-from supportaccess.store.proofs import SignedHead
-from supportaccess.store.signing import key_of
+from supportaccess.errors import InvalidInput, NotFound, StoreRefused, VerificationFailed
+from supportaccess.store.log_entries import decode_entry, rotation_of
 from supportaccess.store.sql.attempts import reads_already
 from supportaccess.store.sql.checkpoints import sign_log, stored_note
 from supportaccess.store.sql.engine import Engine, Session
 from supportaccess.store.sql.log import read_head
 from supportaccess.store.sql.nodes import LogNodes
+from supportaccess.tlog.checkpoints import read_checkpoint
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.notes import BadNote
+from supportaccess.tlog.proofs import BadProof, consistency_proof, inclusion_proof
+from supportaccess.tlog.published import SignedHead
+from supportaccess.tlog.receipts import Receipt
+from supportaccess.tlog.signers import key_of
+from supportaccess.tlog.tiles import TILE_WIDTH, Tile, encode_bundle
+from supportaccess.tlog.verify import BadEntry
 
 _ENTRIES = """
     SELECT sequence, entry FROM audit_events
@@ -33,8 +32,6 @@ _ROTATIONS = """
     SELECT entry FROM audit_events WHERE tenant_id = :tenant_id AND activity = 'Key rotated' ORDER BY sequence
 """
 _MOST_ROTATIONS = 1000
-
-_entries = msgspec.json.Decoder(AuditEntry)
 
 
 class SqlProofs:
@@ -155,8 +152,8 @@ class SqlProofs:
         notes = []
         for (data,) in session.all(_ROTATIONS, {"tenant_id": self._tenant})[:_MOST_ROTATIONS]:
             try:
-                found = rotation_of(_entries.decode(data))
-            except (BadNote, msgspec.MsgspecError, TypeError):
+                found = rotation_of(decode_entry(data))
+            except (BadNote, BadEntry, TypeError):
                 continue  # a verification finds it
             if found is not None:
                 notes.append(found[0].encode().decode())
@@ -171,8 +168,8 @@ class SqlProofs:
     def _is_own(self, entry: bytes) -> bool:
         """Tell whether the entry tells of what the caller did."""
         try:
-            return _entries.decode(entry).actor.key == self._caller.actor.key
-        except (msgspec.MsgspecError, RecursionError):
+            return decode_entry(entry).actor.key == self._caller.actor.key
+        except BadEntry:
             return False
 
     def _raw(self, session: Session, begin: int, end: int) -> list[bytes]:

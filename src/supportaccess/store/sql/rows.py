@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from supportaccess.domain.attention import listed_at, urgency
-from supportaccess.domain.errors import StoreRefused
 from supportaccess.domain.records import AccessRequest, Engineer, Status, content_hash
 from supportaccess.domain.times import to_microseconds
+from supportaccess.errors import StoreRefused
 from supportaccess.store.sql.engine import Row
 
 _COLUMNS = (

@@ -3,13 +3,13 @@
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from supportaccess.domain import due, lifecycle
+from supportaccess.domain import expiry, lifecycle
 from supportaccess.domain.attempts import Act, reading, refused
 from supportaccess.domain.audit import Activity, AuditEntry, Step
-from supportaccess.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, SupportAccessError
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
@@ -17,6 +17,7 @@ from supportaccess.domain.records import FINAL, AccessRequest, Side, Source
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.text import check_support_request_id
 from supportaccess.domain.times import Clock, system_clock, to_microseconds
+from supportaccess.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, SupportAccessError
 from supportaccess.store.protocol import (
     LARGEST_PAGE,
     SHORTEST_PREFIX,
@@ -27,17 +28,19 @@ from supportaccess.store.protocol import (
     LogHead,
     Page,
     RequestQuery,
-    Verification,
 )
 from supportaccess.store.sql import log
-from supportaccess.store.sql.answers import Answers
 from supportaccess.store.sql.attempts import reads_already, record
-from supportaccess.store.sql.changes import write_steps
 from supportaccess.store.sql.engine import Engine, Row, Session, Statement, unless_raced
+from supportaccess.store.sql.idempotency import Answers
 from supportaccess.store.sql.lists import Listing
 from supportaccess.store.sql.log import lock_logs
 from supportaccess.store.sql.pages import Found, read_page
 from supportaccess.store.sql.rows import GET, RECORD, record_from
+from supportaccess.store.sql.writes import write_steps
+
+if TYPE_CHECKING:
+    from supportaccess.store.verification import Verification
 
 _FINAL = ", ".join(f"'{status}'" for status in sorted(FINAL))
 _FIND = f"""
@@ -136,7 +139,7 @@ class SqlStore:
         self._require(Act.GET, Permission.READ_REQUESTS)
         with self._engine.reading([self.tenant_id]) as session:
             rows = session.all(GET, self._named(request_id))
-        return due.as_of(self._record(rows, request_id), self._clock())
+        return expiry.as_of(self._record(rows, request_id), self._clock())
 
     def find(self, text: str, *, top: int) -> list[AccessRequest]:
         """Return the requests that a prefix of an ID or a support request ID names."""
@@ -154,11 +157,11 @@ class SqlStore:
             rows = session.all(_FIND, parameters)
             if not rows and len(text) >= SHORTEST_PREFIX:
                 rows = session.all(_FIND_EARLIER_ID, parameters)
-        return [due.as_of(record_from(row), now) for row in rows[:top]]
+        return [expiry.as_of(record_from(row), now) for row in rows[:top]]
 
     def events(self, *, after: int | None, top: int) -> EventPage:
         """Return what happened from a place in the audit log on."""
-        from supportaccess.store.sql.feed import read_events
+        from supportaccess.store.sql.event_feed import read_events
 
         self._require(Act.EVENTS, Permission.READ_REQUESTS)
         with self._engine.reading([self.tenant_id]) as session:
@@ -286,7 +289,7 @@ class SqlStore:
         with self._engine.reading([self.tenant_id]) as session:
             return log.read_head(session, self.tenant_id)[0]
 
-    def verify(self) -> Verification:
+    def verify(self) -> "Verification":
         """Hold the audit log against everything it vouches for."""
         from supportaccess.store.sql.verify import verify
 

@@ -3,14 +3,16 @@
 import msgspec
 
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.errors import StoreRefused
-from supportaccess.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from supportaccess.domain.tiles import TILE_HEIGHT
-from supportaccess.store.protocol import Finding, LogHead, Verdict, Verification
+from supportaccess.errors import StoreRefused
+from supportaccess.store.protocol import LogHead
 from supportaccess.store.sql.engine import Row, Session
 from supportaccess.store.sql.imports import evidence_of
 from supportaccess.store.sql.log import filter_columns, kept_nodes, read_head
 from supportaccess.store.sql.rows import RECORD, ROW, is_row_of, record_from, stored_hash
+from supportaccess.store.verification import Finding, Verification
+from supportaccess.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from supportaccess.tlog.tiles import TILE_HEIGHT
+from supportaccess.tlog.verify import Verdict
 
 _ENTRIES = """
     SELECT sequence, at, activity, access_request_id, actor_folded, entry, leaf_hash FROM audit_events

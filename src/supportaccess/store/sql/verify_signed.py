@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from supportaccess.domain.errors import StoreRefused, VerificationFailed
-from supportaccess.domain.notes import VerifierKey, parse_key
 from supportaccess.domain.permissions import Caller
-from supportaccess.store.keys import Keys
-from supportaccess.store.log_files import Live
-from supportaccess.store.memory import Verified
-from supportaccess.store.proofs import SignedHead
-from supportaccess.store.protocol import Finding, Verdict
-from supportaccess.store.signing import key_of
+from supportaccess.errors import StoreRefused, VerificationFailed
+from supportaccess.store.log_entries import read_entry
 from supportaccess.store.sql.engine import Engine
 from supportaccess.store.sql.log import read_head
 from supportaccess.store.sql.proofs import SqlProofs
-from supportaccess.store.verification import LogVerification, verify_log
+from supportaccess.tlog.files import Live
+from supportaccess.tlog.keys import Keys
+from supportaccess.tlog.notes import VerifierKey, parse_key
+from supportaccess.tlog.published import SignedHead
+from supportaccess.tlog.remembered import Verified
+from supportaccess.tlog.signers import key_of
+from supportaccess.tlog.verify import Finding, LogVerification, Verdict, verify_log
 
 
 def verify_signed(
@@ -51,7 +51,7 @@ def verify_signed(
     if since is not None:
         believed += map(parse_key, since.keys)
     kept = [*anchors, *([last[0]] if last else [])]
-    checked = verify_log(Live(proofs, _shown(head, last), end), believed, kept, since)
+    checked = verify_log(Live(proofs, _shown(head, last), end), read_entry, believed, kept, since)
     return checked if refusal is None else _with(checked, refusal)
 
 

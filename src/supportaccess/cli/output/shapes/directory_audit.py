@@ -9,13 +9,13 @@ from datetime import datetime
 
 import msgspec
 
+from supportaccess.cli.output.attempts import tried
 from supportaccess.cli.output.fields import Layout
-from supportaccess.cli.output.tried import tried
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import Actor, ActorKind
 from supportaccess.domain.times import format_rfc3339
-from supportaccess.sources.events import CATEGORY, OWN_SERVICE
+from supportaccess.sources.entra.events import CATEGORY, OWN_SERVICE
 
 # The category is Entra's own, so that a filter on it finds these too; the service is not Entra's, so that nothing takes
 # a decision of this store for Microsoft's own record. `import` passes it over.

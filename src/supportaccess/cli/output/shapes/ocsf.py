@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from supportaccess import __version__
+from supportaccess.cli.output.attempts import tried
 from supportaccess.cli.output.fields import Layout
-from supportaccess.cli.output.tried import tried
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import Actor, ActorKind

@@ -1,0 +1,1 @@
+"""`supportaccess login`, `logout` and `whoami`."""

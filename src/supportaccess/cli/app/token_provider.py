@@ -1,0 +1,134 @@
+"""What ties sign-in to the rest: whom to ask how, what to tell the person, and what the profile keeps of it."""
+
+from collections.abc import Mapping
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING
+
+from supportaccess.cli.output.streams import Streams
+from supportaccess.errors import NotSignedIn, SupportAccessError
+from supportaccess.signin.tokens import Tokens
+
+if TYPE_CHECKING:
+    from supportaccess.cli.app.context import Context
+    from supportaccess.settings.profiles import Profile
+    from supportaccess.settings.sign_in import Discovered
+    from supportaccess.store.wire import Discovery
+
+
+class AtTerminal:
+    """The person at the terminal, if there is one."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody is there at all."""
+        return self._streams.can_ask
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether somebody is there who could sign in now.
+
+        That is asked in the command's own thread alone: what others do meanwhile, such as asking several tenants side
+        by side, must not open a browser for each, nor ask while something else is said.
+        """
+        return self.is_there and current_thread() is main_thread()
+
+    def say(self, text: str) -> None:
+        """Tell what to do. Also when told to be quiet: without it nobody could sign in."""
+        self._streams.warn(text, colour=None)
+
+    def warn(self, text: str) -> None:
+        """Tell what must not be missed."""
+        self._streams.warn(text)
+
+
+def tokens_of(context: "Context", profile: "Profile") -> Tokens:
+    """Return the access tokens of a tenant. That there is no sign-in shows when one is first asked for."""
+    return Tokens(
+        profile,
+        context.environment,
+        context.paths.cache,
+        person=AtTerminal(context.streams),
+        prepare=lambda known: prepared(context, known),
+    )
+
+
+def prepared(context: "Context", profile: "Profile") -> "Profile":
+    """Return a profile as it is to be signed in by now: by the environment, or by its own word, not too old.
+
+    Raises NotSignedIn when the endpoint now leads elsewhere.
+    """
+    from supportaccess.signin.discovered import is_stale, refuse_changed
+    from supportaccess.signin.environment import sign_in_of
+
+    if sign_in_of(context.environment) is not None:
+        return _by_environment(context, profile)
+    if profile.sign_in is None or not is_stale(profile, context.clock()):
+        return profile
+    try:
+        told = ask(context, profile.store)
+    except SupportAccessError as error:
+        since = profile.discovery and f"{profile.discovery.fetched_at:%Y-%m-%d}"
+        context.streams.warn(f"Going by what {profile.store} said of signing in on {since}: {error.message}")
+        return profile
+    refuse_changed(profile, told)
+    try:
+        context.settings.remember(profile, told)
+    except SupportAccessError as error:
+        context.streams.warn(f"What {profile.store} says of signing in is not kept: {error.message}")
+    return profile
+
+
+def ask(context: "Context", endpoint: str) -> "Discovered":
+    """Return what an endpoint says of signing in. Raises InvalidInput for what is not to be used."""
+    return understood(context, told_by(context, endpoint))
+
+
+def told_by(context: "Context", endpoint: str) -> "Discovery":
+    """Return an endpoint's own word."""
+    from supportaccess.store.http.store import discover
+
+    return discover(context.client(endpoint))
+
+
+def understood(context: "Context", told: "Discovery") -> "Discovered":
+    """Return an endpoint's word as a profile keeps it. Raises InvalidInput for what is not to be used."""
+    from supportaccess.signin.discovered import discovered
+
+    return discovered(
+        context.clock(),
+        api_version=told.api_version,
+        authority=told.authority,
+        client_id=told.client_id,
+        scopes=told.scopes,
+        seconds=told.refresh_seconds,
+    )
+
+
+def client_id_of(environment: Mapping[str, str]) -> str | None:
+    """Return as which application the environment says to sign in."""
+    from supportaccess.settings.sign_in import Method
+    from supportaccess.signin.environment import CLIENT_ID, sign_in_of
+
+    how = sign_in_of(environment)
+    named = environment.get(CLIENT_ID)
+    if not named and how is not None and how.method is Method.TOKEN_FILE:
+        named = environment.get("AZURE_CLIENT_ID")  # which comes with the file on Kubernetes
+    if not named and how is not None and how.method is not Method.MANAGED_IDENTITY:
+        raise NotSignedIn(f"it is not said which application signs in by {how.method}", hint=f"Set {CLIENT_ID}.")
+    return named or None
+
+
+def _by_environment(context: "Context", profile: "Profile") -> "Profile":
+    from msgspec.structs import replace
+
+    from supportaccess.signin.discovered import is_stale, settled
+    from supportaccess.signin.environment import AUTHORITY
+
+    kept = profile.discovery
+    told = ask(context, profile.store) if kept is None or is_stale(profile, context.clock()) else kept
+    authority = context.environment.get(AUTHORITY) or None
+    chosen = settled(profile, told, client_id=client_id_of(context.environment), authority=authority)
+    return replace(chosen, sign_in=None, account=None)

@@ -1,0 +1,1 @@
+"""`supportaccess audit`: the audit log, and what it shows and proves."""

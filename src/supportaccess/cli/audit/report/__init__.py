@@ -1,0 +1,1 @@
+"""`supportaccess audit report`: a period for an auditor."""

@@ -1,0 +1,1 @@
+"""Tables: for a terminal, in a pipe, and on a screen that changes."""

@@ -1,0 +1,153 @@
+"""`supportaccess approve`, `reject` and `revoke`."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from supportaccess.cli.app import options
+from supportaccess.cli.app.context import Context
+from supportaccess.cli.app.group import examples
+from supportaccess.cli.output.times import parse_duration, parse_time
+from supportaccess.cli.requests.cross_tenant import check_both
+from supportaccess.cli.requests.deciding import AT_MICROSOFT, Options, Verb, approving, decide
+from supportaccess.domain.lifecycle import check_revocable_here
+from supportaccess.domain.limits import Limit, end_of
+from supportaccess.domain.records import AccessRequest, Side, Status
+from supportaccess.errors import InvalidInput
+
+
+@examples(
+    ("For as long as was asked for", "supportaccess approve 3f2a"),
+    ("For eight hours, with a reason", "supportaccess approve 3f2a --for 8h --reason 'outage of sign-in'"),
+    ("In a script", "supportaccess approve 2610070040001234 --for 2h --yes -o json"),
+)
+def approve(
+    ctx: typer.Context,
+    ids: options.Ids,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="8h", help="How long; never longer than asked for.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until when instead.")] = None,
+    reason: options.Reason = None,
+    yes: options.Yes = False,
+    dry_run: options.DryRun = False,
+    tenant: options.Tenant = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+) -> int:
+    """Approve pending access requests.
+
+    Opens read-only access for as long as was asked for, or shorter. A cross-tenant request needs a profile for both
+    tenants. This store records the decision; it cannot make Microsoft's own approval happen.
+    """
+    context: Context = ctx.obj
+    now = context.clock()
+    if for_ is not None and until is not None:
+        raise InvalidInput("--for and --until say the same thing twice", hint="Give one of them.")
+    limit = Limit(
+        seconds=parse_duration(for_) if for_ is not None else None,
+        until=parse_time(until, now, future=True) if until is not None else None,
+    )
+    verb = Verb(
+        infinitive="approve",
+        participle="approved",
+        start=Status.PENDING,
+        end=Status.APPROVED,
+        act=lambda store, record, key: store.approve(record.id, etag=record.etag, key=key, limit=limit, reason=reason),
+        effect=lambda record: approving(context, record, limit, now),
+        check=lambda record: _check_approval(context, tenant, record, limit, now),
+        stands=lambda record: _stands(record, limit),
+        afterword=AT_MICROSOFT,
+    )
+    return decide(context, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+
+
+@examples(
+    ("Refuse", "supportaccess reject 3f2a --reason 'not our ticket'"),
+    (
+        "Refuse everything that waits",
+        "supportaccess list --pending --all -o ids \\\n    | supportaccess reject - --yes -r 'not ours'",
+    ),
+)
+def reject(
+    ctx: typer.Context,
+    ids: options.Ids,
+    reason: options.Reason = None,
+    yes: options.Yes = False,
+    dry_run: options.DryRun = False,
+    tenant: options.Tenant = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+) -> int:
+    """Reject pending access requests. A reason is required.
+
+    A rejection is final: the provider has to ask again.
+    """
+    if reason is None:
+        raise InvalidInput("a rejection needs a reason", hint="Give it with --reason TEXT.")
+    verb = Verb(
+        infinitive="reject",
+        participle="rejected",
+        start=Status.PENDING,
+        end=Status.REJECTED,
+        act=lambda store, record, key: store.reject(record.id, etag=record.etag, key=key, reason=reason),
+        effect=lambda _: "refused for good; the provider would have to ask again.",
+        afterword=AT_MICROSOFT,
+    )
+    return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+
+
+@examples(
+    ("End one access", "supportaccess revoke 3f2a"),
+    (
+        "End all that is open",
+        "supportaccess list --active --all -o ids \\\n    | supportaccess revoke - --yes -r 'incident 42'",
+    ),
+    ("See first what it would do", "supportaccess revoke 3f2a --dry-run"),
+)
+def revoke(
+    ctx: typer.Context,
+    ids: options.Ids,
+    reason: options.Reason = None,
+    yes: options.Yes = False,
+    dry_run: options.DryRun = False,
+    tenant: options.Tenant = None,
+    output: options.Output = None,
+    columns: options.Columns = None,
+    query: options.Query = None,
+) -> int:
+    """Revoke access that is open, before its time.
+
+    From then on this store says that the access is revoked; it cannot end what Microsoft itself allows. Of a
+    cross-tenant request only the resource tenant can revoke the access, and only its own record changes.
+    """
+    verb = Verb(
+        infinitive="revoke",
+        participle="revoked",
+        start=Status.APPROVED,
+        end=Status.REVOKED,
+        check=check_revocable_here,
+        act=lambda store, record, key: store.revoke(record.id, etag=record.etag, key=key, reason=reason),
+        effect=lambda _: "the access ends at once, for whoever asks this store.",
+        afterword=AT_MICROSOFT,
+    )
+    return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+
+
+def _check_approval(context: Context, tenant: str | None, record: AccessRequest, limit: Limit, now: datetime) -> None:
+    """Refuse before the question what would be refused after it."""
+    end_of(record, limit, now)
+    if record.side is Side.SUPPORT_REQUEST:
+        check_both(context, context.settings.chosen(tenant), record.resource_tenant_id)
+
+
+def _stands(record: AccessRequest, limit: Limit) -> bool:
+    """Whether an approval has the limit that is asked for: any, when none is."""
+    if limit.until is not None:
+        return record.expires_at == limit.until
+    if limit.seconds is None or record.starts_at is None:
+        return limit.seconds is None
+    return record.expires_at == record.starts_at + timedelta(seconds=limit.seconds)

@@ -1,0 +1,1 @@
+"""`supportaccess store`: upkeep of a store and of its key."""

@@ -1,0 +1,111 @@
+"""`supportaccess store`: looks after the embedded store."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from supportaccess.cli.app import options
+from supportaccess.cli.app.context import Context
+from supportaccess.cli.app.group import examples
+from supportaccess.cli.output.fields import Layout
+from supportaccess.cli.output.formats.format import Format
+from supportaccess.cli.output.text import counted, safe
+from supportaccess.errors import VerificationFailed
+from supportaccess.store.sql.maintenance import sweep, tenant_counts
+from supportaccess.store.sql.sqlite.open import back_up, schema_version
+from supportaccess.structs import Struct
+
+
+class StoreRow(Struct, frozen=True, kw_only=True):
+    """What the store holds of one tenant. `bytes` is the size of the whole file."""
+
+    path: str
+    bytes: int
+    schema_version: int
+    tenant_id: str | None = None
+    access_requests: int
+    audit_entries: int
+    source_events: int
+
+
+STORE = Layout(
+    StoreRow,
+    ("path", "bytes", "schemaVersion", "tenantId", "accessRequests", "auditEntries", "sourceEvents"),
+    "path",
+)
+TENANTS = Layout(StoreRow, ("tenantId", "accessRequests", "auditEntries", "sourceEvents"), "tenantId")
+
+
+@examples(("What is in it", "supportaccess store info -o json"))
+def info(
+    ctx: typer.Context, output: options.Output = None, columns: options.Columns = None, query: options.Query = None
+) -> None:
+    """Say where the embedded store is, its size, and what it holds of each tenant: a row a tenant."""
+    context: Context = ctx.obj
+    printer = context.printer(STORE, output=output, columns=columns, query=query)
+    path, version = str(context.engine.path), schema_version(context.engine)
+    size = context.engine.path.stat().st_size
+    rows = [
+        StoreRow(
+            path=path,
+            bytes=size,
+            schema_version=version,
+            tenant_id=counts.tenant_id,
+            access_requests=counts.access_requests,
+            audit_entries=counts.audit_entries,
+            source_events=counts.source_events,
+        )
+        for counts in tenant_counts(context.engine)
+    ]
+    if printer.format is Format.TABLE and columns is None and query is None:
+        context.streams.write(f"{safe(path)}\n{size:,} bytes, schema {version}\n")
+        printer = context.printer(TENANTS, output=Format.TABLE)
+        printer.print_all(rows)
+    else:
+        nothing = StoreRow(
+            path=path, bytes=size, schema_version=version, access_requests=0, audit_entries=0, source_events=0
+        )
+        printer.print_all(rows or [nothing])
+    _say_what_went_back(context)
+    _say_what_is_elsewhere(context)
+
+
+@examples(("A copy of today", "supportaccess store backup store-$(date +%F).db"))
+def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")]) -> None:
+    """Copy the whole embedded store, as it is at this moment, to a new file that only you can read."""
+    context: Context = ctx.obj
+    back_up(context.engine, file)
+    context.streams.note(f"Copied {context.engine.path} to {file}.")
+    _say_what_went_back(context)
+    _say_what_is_elsewhere(context)
+
+
+@examples(("From cron", "supportaccess store sweep -q"))
+def sweep_store(ctx: typer.Context) -> None:
+    """Write down which time limits and deadlines have passed, each dated with the limit itself.
+
+    Statuses are right without it; it completes the audit log. Commands that change something do it too.
+    """
+    context: Context = ctx.obj
+    context.begin_changes()
+    swept = sweep(context.engine, context.clock)
+    context.streams.note(f"{counted(swept, 'request')} had reached a limit or a deadline.")
+    _say_what_is_elsewhere(context)
+
+
+def _say_what_went_back(context: Context) -> None:
+    """Warn of a log that is not what was signed of it: such a store may be looked at and copied, as evidence."""
+    from supportaccess.store.sql.checkpoints import refuse_rollback
+
+    try:
+        refuse_rollback(context.engine, context.keys)
+    except VerificationFailed as error:
+        context.streams.warn(f"{error.message}. {error.hint}")
+
+
+def _say_what_is_elsewhere(context: Context) -> None:
+    """Name the tenants whose requests are in a shared store: who runs that looks after it."""
+    for profile in context.settings.readable_profiles():
+        if profile.is_remote:
+            context.streams.note(f"Not in this store: {profile.name}, whose store is {profile.store}.")

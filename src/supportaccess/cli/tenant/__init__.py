@@ -1,0 +1,1 @@
+"""`supportaccess tenant`: the profiles of tenants."""

@@ -1,0 +1,165 @@
+"""Where each setting of a tenant comes from: a flag, a variable, a line of a file, an endpoint or the default."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from supportaccess.cli.output.fields import Layout
+from supportaccess.settings.files import line_of
+from supportaccess.settings.paths import FOLDERS, Paths
+from supportaccess.settings.profiles import ENDPOINT_VARIABLE, Profile, Settings
+from supportaccess.settings.sign_in import TAKES, Discovered, Method, SignIn
+from supportaccess.signin import access_tokens
+from supportaccess.signin import environment as variables
+from supportaccess.structs import Struct
+
+DEFAULT = "default"
+_HIDDEN = "(set; not shown)"
+_AZURE_CLIENT_ID = "AZURE_CLIENT_ID"
+_AZURE_TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105 - the name of a variable
+_DISCOVERED = {"client_id": "clientId", "authority": "authority", "scopes": "scopes"}
+_TAKEN = {
+    "secret_variable": "clientSecret",
+    "secret_file": "clientSecretFile",
+    "certificate": "certificate",
+    "passphrase_variable": "passphrase",
+    "passphrase_file": "passphraseFile",
+    "send_chain": "sendChain",
+    "managed_identity": "managedIdentity",
+    "service_connection": "serviceConnection",
+    "token_file": "tokenFile",
+}
+"""The names here of what a way to sign in takes."""
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """A setting as it holds for a command in this tenant, and what set it. A secret's value is not shown."""
+
+    name: str
+    value: str
+    origin: str
+
+
+SETTINGS = Layout(Setting, ("name", "value", "origin"), "name")
+
+
+def settings_of(
+    profile: Profile, named_by: str, *, settings: Settings, paths: Paths, environment: Mapping[str, str]
+) -> Iterator[Setting]:
+    """Yield every setting that a command in the tenant goes by; `named_by` is what named the tenant."""
+    file = settings.file_of(profile.tenant_id)
+    yield Setting(name="tenantId", value=profile.tenant_id, origin=named_by)
+    if profile.alias is not None:
+        yield Setting(name="alias", value=profile.alias, origin=_place(file, "alias"))
+    store = ENDPOINT_VARIABLE if environment.get(ENDPOINT_VARIABLE) else _place(file, "store")
+    yield Setting(name="store", value=profile.store, origin=store)
+    if profile.is_remote:
+        how = variables.sign_in_of(environment)
+        if how is None:
+            yield from _signing_in(profile, file)
+        else:
+            yield from _signing_in_by_variables(profile, how, file, environment)
+    for code, reason in profile.silenced.items():
+        yield Setting(name=f"silenced.{code}", value=reason, origin=_place(file, f"silenced.{code}"))
+    if (default := settings.default_tenant()) is not None:
+        origin = _place(settings.config_file, "default_tenant")
+        yield Setting(name="defaultTenant", value=default, origin=origin)
+    yield _plaintext_cache(settings, environment)
+    yield from _of_the_program(paths, environment)
+
+
+def named_in(settings: Settings, origin: str) -> str:
+    """Return what named a tenant, with the line where that is a file."""
+    file = settings.config_file
+    return _place(file, "default_tenant") if origin == str(file) else origin
+
+
+def _signing_in(profile: Profile, file: Path) -> Iterator[Setting]:
+    """Yield what the profile says of signing in."""
+    yield from _registered(profile, file)
+    if profile.sign_in is not None:
+        yield Setting(name="signIn", value=profile.sign_in.method, origin=_place(file, "sign_in.method"))
+        for key, value in _taken(profile.sign_in):
+            value = f"(in the variable {value}; not shown)" if key.endswith("_variable") else value
+            yield Setting(name=_TAKEN[key], value=value, origin=_place(file, f"sign_in.{key}"))
+    if profile.account is not None:
+        yield Setting(name="account", value=profile.account.name, origin=_place(file, "account.name"))
+
+
+def _signing_in_by_variables(
+    profile: Profile, how: SignIn, file: Path, environment: Mapping[str, str]
+) -> Iterator[Setting]:
+    """Yield what variables say of it, which go before the profile; the rest is the endpoint's word."""
+    given = {"client_id": variables.CLIENT_ID, "authority": variables.AUTHORITY}
+    if how.method is Method.TOKEN_FILE and not environment.get(variables.CLIENT_ID):
+        given["client_id"] = _AZURE_CLIENT_ID
+    given = {key: variable for key, variable in given.items() if environment.get(variable)}
+    for key, variable in given.items():
+        yield Setting(name=_DISCOVERED[key], value=environment[variable], origin=variable)
+    # By its own word the endpoint's application is for people, and for a managed identity what it asks a token of.
+    asked = set(_DISCOVERED) - set(given) - (set() if how.method is Method.MANAGED_IDENTITY else {"client_id"})
+    if (told := profile.discovery) is not None:
+        for key in (key for key in _DISCOVERED if key in asked):
+            origin = f"{_document(profile.store, told)} ({_place(file, f'discovery.{key}')})"
+            yield Setting(name=_DISCOVERED[key], value=_text(getattr(told, key)), origin=origin)
+    yield Setting(name="signIn", value=how.method, origin=variables.named_by(environment) or DEFAULT)
+    for key, value in _taken(how):
+        value = _HIDDEN if key.endswith("_variable") else value
+        yield Setting(name=_TAKEN[key], value=value, origin=variables.VARIABLES[key])
+    if how.method is Method.TOKEN_FILE and not how.token_file and (path := environment.get(_AZURE_TOKEN_FILE)):
+        yield Setting(name=_TAKEN["token_file"], value=path, origin=_AZURE_TOKEN_FILE)
+
+
+def _registered(profile: Profile, file: Path) -> Iterator[Setting]:
+    """Yield as which application and where the profile signs in."""
+    told = profile.discovery
+    for key, name in _DISCOVERED.items():
+        value = getattr(profile, key)
+        if not value:
+            continue
+        origin = _place(file, key)
+        if told is not None and getattr(told, key) == value:
+            origin = f"{_document(profile.store, told)} ({origin})"
+        yield Setting(name=name, value=_text(value), origin=origin)
+
+
+def _document(store: str, told: Discovered) -> str:
+    return f"discovery document of {store}, fetched {told.fetched_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _text(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else " ".join(value)
+
+
+def _taken(how: SignIn) -> Iterator[tuple[str, str]]:
+    """Yield what the method goes by: of a secret in a variable and in a file, the variable's."""
+    for key in TAKES.get(how.method, ()):
+        value = getattr(how, key)
+        instead = key.replace("_file", "_variable") if key in {"secret_file", "passphrase_file"} else ""
+        if value and not (instead and getattr(how, instead)):
+            yield key, "yes" if value is True else str(value)
+
+
+def _plaintext_cache(settings: Settings, environment: Mapping[str, str]) -> Setting:
+    name = "allowPlaintextCache"
+    if variables.said_yes(environment, variables.ALLOW_PLAINTEXT):
+        return Setting(name=name, value="yes", origin=variables.ALLOW_PLAINTEXT)
+    value = "yes" if settings.allows_plaintext_cache() else "no"
+    return Setting(name=name, value=value, origin=_place(settings.config_file, "allow_plaintext_cache"))
+
+
+def _of_the_program(paths: Paths, environment: Mapping[str, str]) -> Iterator[Setting]:
+    output = environment.get("SUPPORTACCESS_OUTPUT")
+    usual = "table on a terminal, tsv in a pipe"
+    yield Setting(name="output", value=output or usual, origin="SUPPORTACCESS_OUTPUT" if output else DEFAULT)
+    for kind, variable in FOLDERS.items():
+        origin = variable if environment.get(variable) else DEFAULT
+        yield Setting(name=f"{kind}Folder", value=str(getattr(paths, kind)), origin=origin)
+    for variable in (access_tokens.VARIABLE, access_tokens.FILE_VARIABLE):
+        if environment.get(variable):
+            yield Setting(name="accessToken", value=_HIDDEN, origin=variable)
+            return  # the first one goes before the second
+
+
+def _place(file: Path, key: str) -> str:
+    line = line_of(file, key)
+    return DEFAULT if line is None else f"{file}, line {line}"

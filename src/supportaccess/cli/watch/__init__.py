@@ -1,0 +1,1 @@
+"""`supportaccess watch`: new and changing requests as they come."""

@@ -1,1 +1,0 @@
-"""What `supportaccess watch` is made of."""

@@ -1,0 +1,1 @@
+"""Rules that find access and decisions that are risky."""

@@ -1,0 +1,1 @@
+"""Who may decide, by roles: the table of roles, their assignments, and what follows."""

@@ -1,0 +1,1 @@
+"""What each process of a server does by itself, again and again."""

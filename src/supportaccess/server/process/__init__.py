@@ -1,0 +1,1 @@
+"""The server as processes: its start and stop, TLS, time limits and checks."""

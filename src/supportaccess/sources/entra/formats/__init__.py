@@ -1,0 +1,1 @@
+"""The formats in which Entra's audit log is exported."""

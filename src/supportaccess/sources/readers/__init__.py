@@ -1,0 +1,1 @@
+"""What readers of exported records share: files, archives, JSON piece by piece, limits."""

@@ -1,0 +1,74 @@
+"""Looking things up in an item. Names are compared exactly first, then without regard to case."""
+
+from collections.abc import Mapping
+
+from supportaccess.domain.strict_json import BadJson, decode
+from supportaccess.sources.readers.refusal import Refusal, kind_of
+
+Fields = Mapping[str, object]
+
+LONGEST_WORD = 256
+
+
+def get(fields: Fields, name: str) -> object:
+    """Return the field's value; None if it is absent."""
+    if name in fields:
+        return fields[name]
+    folded = name.casefold()
+    return next((value for key, value in fields.items() if key.casefold() == folded), None)
+
+
+def text(fields: Fields, name: str) -> str | None:
+    """Return a field's text; None if it is absent, null or empty. Raises Refusal if it is no text."""
+    value = get(fields, name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise Refusal(f"has {kind_of(value)} as its {name}, not text")
+    return value
+
+
+def word(fields: Fields, name: str) -> str | None:
+    """Return a field's text as `text` does. Raises Refusal also if it is over 256 characters or has a NUL."""
+    value = text(fields, name)
+    if value is not None and len(value) > LONGEST_WORD:
+        raise Refusal(f"has {len(value):,} characters as its {name}; {LONGEST_WORD} is the most")
+    if value is not None and "\x00" in value:
+        raise Refusal(f"has a NUL character in its {name}")
+    return value
+
+
+def mapping(fields: Fields, name: str) -> Fields:
+    """Return a field that is an object, or JSON text of one; empty if absent. Raises Refusal for anything else."""
+    value = _structure(fields, name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Refusal(f"has {kind_of(value)} as its {name}, not an object")
+    return value
+
+
+def entries(fields: Fields, name: str) -> list[Fields]:
+    """Return a field that is an array of objects, or JSON text of one; empty if absent.
+
+    Raises Refusal for anything else.
+    """
+    value = _structure(fields, name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise Refusal(f"has {kind_of(value)} as its {name}, not an array of objects")
+    return value
+
+
+def _structure(fields: Fields, name: str) -> object:
+    """Return a value that may be written as JSON text, as Log Analytics does with its dynamic columns."""
+    value = get(fields, name)
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return decode(value)
+    except BadJson as error:
+        raise Refusal(f"has text as its {name} that {error.message}") from None
