@@ -23,7 +23,7 @@ from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.main import COMMANDS, run
 
 BOOM = """
-import supportaccess.store.embedded
+import supportaccess.store.sql.sqlite.open
 def boom(path):
     raise RuntimeError("boom \\x1b[2J")
 supportaccess.store.sql.sqlite.open.open_embedded = boom

@@ -8,6 +8,7 @@ from tests.support.people import asking
 from supportaccess.cli.audit.inputs import evidence_of
 from supportaccess.domain.lint.rules import lint
 from supportaccess.domain.records import Side, Status
+from supportaccess.sources.vendors import vendor_of
 
 
 def test_every_store_gives_the_same_findings(world: World) -> None:
@@ -21,7 +22,7 @@ def test_every_store_gives_the_same_findings(world: World) -> None:
     store.close("3", key="k6")
     world.clock.advance(timedelta(days=20))
     evidence = evidence_of(world.store(), world.clock(), None)
-    found, skipped = lint(evidence, now=world.clock(), older_than=timedelta(days=10))
+    found, skipped = lint(evidence, now=world.clock(), older_than=timedelta(days=10), vendor_of=vendor_of)
 
     assert evidence.closed.keys() == {"3"}
     assert {(each.code, each.access_request_id) for each in found} == {

@@ -60,7 +60,7 @@ def test_it_has_what_it_needs(wheel: Path) -> None:
 def test_its_tests_pass_without_the_rest(wheel: Path, tmp_path: Path) -> None:
     """With the wheel, its dependencies and nothing else of the program, the tests of the log pass."""
     venv.create(tmp_path / "environment", symlinks=True)
-    python = tmp_path / "environment" / "bin" / "python"
+    python = str(tmp_path / "environment" / "bin" / "python")
     where = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     packages = Path(subprocess.run(where, check=True, capture_output=True, text=True, timeout=60).stdout.strip())
     with ZipFile(wheel) as archive:
@@ -78,7 +78,7 @@ def test_its_tests_pass_without_the_rest(wheel: Path, tmp_path: Path) -> None:
     assert subprocess.run([python, "-c", alone], cwd=tmp_path, timeout=60, check=False).returncode == 0
     options = ["-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-o", "pythonpath=."]
     ran = subprocess.run(
-        [python, "-m", "pytest", *options, "-c", "/dev/null", "--rootdir", tmp_path, "tests/tlog"],
+        [python, "-m", "pytest", *options, "-c", "/dev/null", "--rootdir", str(tmp_path), "tests/tlog"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

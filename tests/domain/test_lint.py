@@ -28,6 +28,7 @@ from supportaccess.domain.records import (
     Status,
 )
 from supportaccess.domain.roles.assignments import Deciders, Holder
+from supportaccess.sources.vendors import vendor_of
 
 DAY = timedelta(days=1)
 NOW = START + 100 * DAY
@@ -84,7 +85,10 @@ def found(*records: AccessRequest, now: datetime = NOW, older_than: timedelta = 
             **more,
         }
     )
-    return [f"{each.code} {each.access_request_id}" for each in lint(evidence, now=now, older_than=older_than)[0]]
+    return [
+        f"{each.code} {each.access_request_id}"
+        for each in lint(evidence, now=now, older_than=older_than, vendor_of=vendor_of)[0]
+    ]
 
 
 def test_nothing_is_found_of_what_is_in_order() -> None:
@@ -158,7 +162,7 @@ def test_a_disagreement_is_told_once() -> None:
 def test_the_command_mends_where_it_can() -> None:
     """Access of this store is revoked here; what the provider keeps is removed there, and then imported."""
     evidence = Evidence(tenant_id=HOME, records=[request(expires_at=None), mirror(expires_at=None)])
-    ours, theirs = lint(evidence, now=NOW, older_than=30 * DAY)[0]
+    ours, theirs = lint(evidence, now=NOW, older_than=30 * DAY, vendor_of=vendor_of)[0]
 
     assert theirs.command == f"supportaccess revoke one --tenant {HOME}"
     assert ours.command == f"supportaccess import FILE --tenant {HOME}"
@@ -175,8 +179,12 @@ def test_what_cannot_be_looked_for_says_why() -> None:
         deciders=Deciders(people={}, groups=(Holder(principal_id="g", display_name="Helpers"),)),
     )
 
-    assert [each.code for each in lint(bare, now=NOW, older_than=DAY)[1]] == ["SA004", "SA008", "SA005"]
-    ((skipped,), findings) = lint(group, now=NOW, older_than=30 * DAY)[::-1]
+    assert [each.code for each in lint(bare, now=NOW, older_than=DAY, vendor_of=vendor_of)[1]] == [
+        "SA004",
+        "SA008",
+        "SA005",
+    ]
+    ((skipped,), findings) = lint(group, now=NOW, older_than=30 * DAY, vendor_of=vendor_of)[::-1]
     assert skipped.code == "SA005"
     assert "Helpers" in skipped.reason
     assert [each.code for each in findings] == ["SA004"]
@@ -225,7 +233,7 @@ evidences = st.builds(
 def linted(
     evidence: Evidence, older_than: timedelta = DAY, silenced: dict[str, str] | None = None
 ) -> list[LintFinding]:
-    return lint(evidence, now=NOW, older_than=older_than, silenced=silenced)[0]
+    return lint(evidence, now=NOW, older_than=older_than, silenced=silenced, vendor_of=vendor_of)[0]
 
 
 @costly(200)

@@ -10,7 +10,7 @@ from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.records import Actor, ActorKind, Status
 from supportaccess.domain.roles.approvers import Decider, decisions_at_the_provider, decisions_in, who
 from supportaccess.domain.roles.assignments import Deciders, Holder
-from supportaccess.domain.roles.table import shipped_role_table
+from supportaccess.sources.entra.roles import shipped_role_table
 
 TABLE = shipped_role_table()
 OTTO = Actor(kind=ActorKind.USER, tenant_id=HOME, object_id="otto", display_name="Otto")

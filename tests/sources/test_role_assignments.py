@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supportaccess.domain.roles.assignments import deciders_of
-from supportaccess.domain.roles.table import shipped_role_table
 from supportaccess.errors import UnreadableExport
 from supportaccess.sources.entra.role_assignments import DECIDING_ACTION, read_role_assignments
+from supportaccess.sources.entra.roles import shipped_role_table
 
 SERVICE_SUPPORT = "f023fd81-a637-4b56-95fd-791ac0226033"
 GLOBAL = "62e90394-69f5-4237-9190-012177145e10"

@@ -13,9 +13,9 @@ _PRELUDE = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from supportaccess.domain.errors import *
+from supportaccess.errors import *
 from supportaccess.domain.limits import Limit
-from supportaccess.store.embedded import open_embedded
+from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.protocol import *
 from supportaccess.store.sql.store import SqlStore
 from tests.support.people import *

@@ -18,6 +18,7 @@ from supportaccess.cli.requests.outcome import Outcome, decided_printer, print_d
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.records import Engineer, Status
 from supportaccess.errors import DecidedElsewhere, NotFound, SupportAccessError
+from supportaccess.sources.vendors import vendor_of
 
 
 @examples(
@@ -130,8 +131,10 @@ def close(
         try:
             of_ticket = store.close(number, key=str(uuid.uuid4()))
         except SupportAccessError as error:
-            if isinstance(error, NotFound) and store.find(number, top=1):
-                error = DecidedElsewhere(f"support request {number} is known from mirrors only: Microsoft closes it")
+            if isinstance(error, NotFound) and (mirrors := store.find(number, top=1)):
+                vendor = vendor_of(mirrors[0].source)
+                closer = "its vendor" if vendor is None else vendor.company
+                error = DecidedElsewhere(f"support request {number} is known from mirrors only: {closer} closes it")
             outcome.fail(context, f"support request {number}", error)
         else:
             outcome.decided += of_ticket

@@ -12,7 +12,7 @@ LARGEST_ENTRY = 16 * 1024
 
 
 class Activity(OpenName):
-    """What an entry tells of. The first six are Entra's own names."""
+    """What an entry tells of. The first six are named as in a vendor's own audit log."""
 
     REQUEST_CREATED = "Request created"
     REQUEST_APPROVED = "Request approved"

@@ -18,7 +18,7 @@ def parse_tenant_id(text: str) -> str:
     if not is_guid(text):
         raise InvalidInput(
             f"{text!r} is not a tenant ID",
-            hint="A tenant ID is a GUID such as 8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71: "
-            "Entra admin center > Overview > Tenant ID.",
+            hint="A tenant ID is a GUID such as 8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71. "
+            "Your directory's overview page shows it.",
         )
     return text.lower()

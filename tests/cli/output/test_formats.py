@@ -242,7 +242,7 @@ def test_machine_formats_load_no_more_than_they_need(output: str) -> None:
 import os, sys
 from datetime import datetime, UTC
 from supportaccess.cli.output.fields import ACCESS_REQUESTS
-from supportaccess.cli.output.formats import Format
+from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.printer import Printer
 from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.records import AccessRequest, Side, Source, Status

@@ -8,10 +8,11 @@ from tests.server.identity.conftest import Authenticating
 from tests.support.issuer import Issuer
 
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.roles.table import BY_DIRECTORY_ROLE, shipped_file
+from supportaccess.domain.roles.table import BY_DIRECTORY_ROLE
 from supportaccess.errors import InvalidInput
 from supportaccess.server.identity.roles import load_role_table
 from supportaccess.server.settings import PermissionsFrom
+from supportaccess.sources.entra.roles import shipped_file
 
 OWN_ROLE = "0f1e2d3c-4b5a-4697-8877-665544332211"
 

@@ -87,7 +87,7 @@ Roles = Annotated[
     typer.Option(
         "--roles",
         metavar="FILE",
-        help="Role assignments as Graph exports them (docs/audits.md); a page each, may repeat.",
+        help="Role assignments as the directory exports them (docs/audits.md); a page each, may repeat.",
         show_default=False,
     ),
 ]

@@ -10,8 +10,9 @@ from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.lint.rules import Evidence
 from supportaccess.domain.records import OPEN, WAS_APPROVED, AccessRequest, Actor, Source, Status
 from supportaccess.domain.roles.assignments import Deciders, deciders_of
-from supportaccess.domain.roles.table import LARGEST_TABLE, RoleTable, parse_role_table, shipped_role_table
+from supportaccess.domain.roles.table import LARGEST_TABLE, RoleTable, parse_role_table
 from supportaccess.errors import InvalidInput
+from supportaccess.sources.entra.roles import shipped_role_table
 from supportaccess.store.paging import each_row
 from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestQuery, RequestStore
 

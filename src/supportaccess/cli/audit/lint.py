@@ -20,6 +20,7 @@ from supportaccess.cli.output.times import parse_duration
 from supportaccess.domain.lint.findings import MEANINGS, LintFinding, Severity, Skipped
 from supportaccess.domain.lint.rules import counting
 from supportaccess.domain.lint.rules import lint as apply
+from supportaccess.sources.vendors import vendor_of
 
 FINDINGS = Layout(
     LintFinding,
@@ -35,7 +36,7 @@ _CODES = "\b\n" + "\n".join(f"{code} {severity:<6}  {meaning}" for code, (severi
     ("In a pipeline: exit 10 when something does", "supportaccess audit lint --all-tenants --fail-if-any -o jsonl"),
     ("Access open for more than two weeks, and approvers who left",
      "supportaccess audit lint --older-than 14d --roles role-assignments.json"),
-    ("Say that a finding is known", "supportaccess tenant set contoso --silence 'SA002=Entra has no time limits'"),
+    ("Say that a finding is known", "supportaccess tenant set contoso --silence 'SA002=the vendor has no time limits'"),
 )  # fmt: skip
 def lint(
     ctx: typer.Context,
@@ -69,7 +70,8 @@ def lint(
     looked_at = 0
     for each, evidence in tenants.ask_each(lambda store: evidence_of(store, now, deciders)):
         looked_at += len(evidence.records)
-        findings, left_out = apply(evidence, now=now, older_than=age, silenced=silenced.get(each.store.tenant_id, {}))
+        known = silenced.get(each.store.tenant_id, {})
+        findings, left_out = apply(evidence, now=now, older_than=age, vendor_of=vendor_of, silenced=known)
         found += (finding for finding in findings if finding.severity.rank <= severity.rank)
         skipped += (one for one in left_out if one not in skipped)
     if printer.format is Format.TABLE and columns is None and query is None:

@@ -30,14 +30,10 @@ from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Side, Source, Status
 from supportaccess.errors import Conflict, DecidedElsewhere, InvalidInput, SupportAccessError
 from supportaccess.settings.profiles import Profile
+from supportaccess.sources.vendors import vendor_of, vendor_of_the_store
 from supportaccess.store.protocol import RequestStore
 
 _MOST_EFFECTS = 5
-_PORTAL = "https://entra.microsoft.com"
-AT_MICROSOFT = (
-    "Recorded in this store. What Microsoft itself allows is decided in the Entra admin center: "
-    "Diagnose and solve problems > Microsoft Support Access Requests."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +52,8 @@ class Verb:
     effect: Callable[[AccessRequest], str]
     check: Callable[[AccessRequest], object] = lambda _: None
     stands: Callable[[AccessRequest], bool] = lambda _: True
-    afterword: str | None = None
+    is_of_a_tenant: bool = False
+    """Whether a tenant decides: what the vendor itself allows is another matter, which is said afterwards."""
 
 
 class Options(NamedTuple):
@@ -99,29 +96,11 @@ def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
         context.streams.note("Nothing was changed: this is a dry run.")
     else:
         outcome.sum_up(context, verb.participle, len(ids))
-        if outcome.decided and verb.afterword:
-            context.streams.note(verb.afterword, colour=Colour.DIM)
+        if outcome.decided and verb.is_of_a_tenant:
+            vendor = vendor_of_the_store()
+            elsewhere = f"What {vendor.company} itself allows is decided in {vendor.place}: {vendor.page}."
+            context.streams.note(f"Recorded in this store. {elsewhere}", colour=Colour.DIM)
     return outcome.exit_code(len(ids))
-
-
-def mirror_hint(record: AccessRequest, infinitive: str) -> str:
-    """Return where a mirror is decided, and how that decision then gets here."""
-    confirm = f"export the audit log again, supportaccess import FILE, supportaccess show {record.id}"
-    if infinitive == "withdraw":
-        return f"Only Microsoft can take its request back. To see whether it did: {confirm}"
-    page, button = {
-        "approve": ("Manage pending requests", "Approve"),
-        "reject": ("Manage pending requests", "Reject"),
-        "revoke": ("Approved access", "Remove access"),
-    }[infinitive]
-    number = record.support_request_id or "(its support request ID is not known here)"
-    elsewhere = infinitive == "revoke" and record.side is Side.SUPPORT_REQUEST
-    where = "In the resource tenant, " if elsewhere else ""
-    return (
-        f"{where}{_PORTAL} > Learn & support > Diagnose and solve problems > "
-        f"Microsoft Support Access Requests (Preview) > {page} > support request {number} > {button}.\n"
-        f"Then confirm it here: {confirm}"
-    )
 
 
 def _read(
@@ -150,18 +129,19 @@ def _read(
 
 
 def _decided_elsewhere(record: AccessRequest, verb: Verb) -> DecidedElsewhere:
-    if not record.source.is_known:
+    vendor = vendor_of(record.source)
+    if vendor is None:
         return DecidedElsewhere(
             f"{record.id} is a mirror of a record of {record.source}, which this version cannot decide",
             hint=f"supportaccess show {record.id}",
         )
-    mirror = f"{record.id} is a mirror of Microsoft Entra's own record"
+    mirror = f"{record.id} is a mirror of {vendor.product}'s own record"
     if record.status is not verb.start:
         return DecidedElsewhere(
             f"{mirror}, and {record.status} there, so that it cannot be {verb.participle}",
             hint=f"supportaccess show {record.id}",
         )
-    return DecidedElsewhere(f"{mirror}, which has no API to decide it", hint=mirror_hint(record, verb.infinitive))
+    return DecidedElsewhere(f"{mirror}, which has no API to decide it", hint=vendor.handoff(record, verb.infinitive))
 
 
 def _conflict(record: AccessRequest, verb: Verb) -> Conflict:

@@ -10,7 +10,7 @@ from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.output.times import parse_duration, parse_time
 from supportaccess.cli.requests.cross_tenant import check_both
-from supportaccess.cli.requests.deciding import AT_MICROSOFT, Options, Verb, approving, decide
+from supportaccess.cli.requests.deciding import Options, Verb, approving, decide
 from supportaccess.domain.lifecycle import check_revocable_here
 from supportaccess.domain.limits import Limit, end_of
 from supportaccess.domain.records import AccessRequest, Side, Status
@@ -40,7 +40,7 @@ def approve(
     """Approve pending access requests.
 
     Opens read-only access for as long as was asked for, or shorter. A cross-tenant request needs a profile for both
-    tenants. This store records the decision; it cannot make Microsoft's own approval happen.
+    tenants. This store records the decision; it cannot make the vendor's own approval happen.
     """
     context: Context = ctx.obj
     now = context.clock()
@@ -59,7 +59,7 @@ def approve(
         effect=lambda record: approving(context, record, limit, now),
         check=lambda record: _check_approval(context, tenant, record, limit, now),
         stands=lambda record: _stands(record, limit),
-        afterword=AT_MICROSOFT,
+        is_of_a_tenant=True,
     )
     return decide(context, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
 
@@ -95,7 +95,7 @@ def reject(
         end=Status.REJECTED,
         act=lambda store, record, key: store.reject(record.id, etag=record.etag, key=key, reason=reason),
         effect=lambda _: "refused for good; the provider would have to ask again.",
-        afterword=AT_MICROSOFT,
+        is_of_a_tenant=True,
     )
     return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
 
@@ -121,7 +121,7 @@ def revoke(
 ) -> int:
     """Revoke access that is open, before its time.
 
-    From then on this store says that the access is revoked; it cannot end what Microsoft itself allows. Of a
+    From then on this store says that the access is revoked; it cannot end what the vendor itself allows. Of a
     cross-tenant request only the resource tenant can revoke the access, and only its own record changes.
     """
     verb = Verb(
@@ -132,7 +132,7 @@ def revoke(
         check=check_revocable_here,
         act=lambda store, record, key: store.revoke(record.id, etag=record.etag, key=key, reason=reason),
         effect=lambda _: "the access ends at once, for whoever asks this store.",
-        afterword=AT_MICROSOFT,
+        is_of_a_tenant=True,
     )
     return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
 

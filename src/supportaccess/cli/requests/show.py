@@ -21,7 +21,7 @@ from supportaccess.errors import InvalidInput
 @examples(
     ("By the first characters of its ID", "supportaccess show 3f2a"),
     ("The request of a ticket, for a script", "supportaccess show 2610070040001234 -o json"),
-    ("What was read from Entra's audit log, as it stood there", "supportaccess show 3f2a --raw"),
+    ("What was read from the vendor's audit log, as it stood there", "supportaccess show 3f2a --raw"),
 )
 def show(
     ctx: typer.Context,

@@ -115,7 +115,7 @@ def show(
 @examples(
     ("Name a tenant", "supportaccess tenant set 8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71 --alias contoso"),
     ("Take its name away", "supportaccess tenant set contoso --alias ''"),
-    ("Say that a finding is known", "supportaccess tenant set contoso --silence 'SA002=Entra has no time limits'"),
+    ("Say that a finding is known", "supportaccess tenant set contoso --silence 'SA002=the vendor has no time limits'"),
     ("Work with a shared store", "supportaccess tenant set contoso --endpoint https://store.example.com"),
 )
 def set_profile(
@@ -238,7 +238,7 @@ def _silenced(before: Mapping[str, str], given: Sequence[str]) -> dict[str, str]
         if code not in list(Code) or not equals:
             raise InvalidInput(
                 f"{text!r} does not name a code of audit lint and a reason{meant(code, Code)}",
-                hint="Say it as CODE=REASON: --silence 'SA002=Entra has no limits'\nsupportaccess audit lint --help",
+                hint="Say it as CODE=REASON: --silence 'SA002=has no limits'\nsupportaccess audit lint --help",
             )
         if reason.strip():
             reasons[code] = check_text("the reason", reason, LONGEST_REASON)

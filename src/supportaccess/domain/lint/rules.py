@@ -22,6 +22,7 @@ from supportaccess.domain.records import (
 )
 from supportaccess.domain.roles.assignments import Deciders
 from supportaccess.domain.times import format_rfc3339
+from supportaccess.domain.vendors import VendorOf
 from supportaccess.structs import Struct
 
 Found = tuple[str, datetime | None, str]
@@ -49,10 +50,11 @@ class Evidence(Struct, frozen=True, kw_only=True):
 class Looking:
     """The evidence at one moment, with what several rules ask of it."""
 
-    def __init__(self, evidence: Evidence, now: datetime, older_than: timedelta) -> None:
+    def __init__(self, evidence: Evidence, now: datetime, older_than: timedelta, vendor_of: VendorOf) -> None:
         self.evidence = evidence
         self.now = now
         self.older_than = older_than
+        self.vendor_of = vendor_of
         self.looked_at = frozenset(record.id for record in evidence.records)
         self._related: dict[str, list[AccessRequest]] = {}
         known = {record.id: record for record in (*evidence.related, *evidence.records)}
@@ -66,7 +68,12 @@ class Looking:
 
 
 def lint(
-    evidence: Evidence, *, now: datetime, older_than: timedelta, silenced: Mapping[str, str] | None = None
+    evidence: Evidence,
+    *,
+    now: datetime,
+    older_than: timedelta,
+    vendor_of: VendorOf,
+    silenced: Mapping[str, str] | None = None,
 ) -> tuple[list[LintFinding], list[Skipped]]:
     """Return what the rules find, the most severe first, and which rules could not be applied.
 
@@ -74,7 +81,7 @@ def lint(
     """
     skipped = list(_skipped(evidence))
     rules = {code: rule for code, rule in RULES.items() if code not in {each.code for each in skipped}}
-    looking = Looking(evidence, now, older_than)
+    looking = Looking(evidence, now, older_than, vendor_of)
     findings = [
         _finding(code, found, record, evidence.tenant_id, (silenced or {}).get(code))
         for record in (as_of(record, now) for record in evidence.records)
@@ -128,16 +135,17 @@ def _opened_at(record: AccessRequest) -> datetime:
     return record.starts_at or record.decided_at or listed_at(record)
 
 
-def _ending(record: AccessRequest, what: str = "it") -> tuple[str, str]:
+def _ending(record: AccessRequest, looking: Looking, what: str = "it") -> tuple[str, str]:
     """Return how access is ended, to be said, and the command for it."""
     if not record.status.is_known:
         why = f" Its status, {record.status}, is unknown to this version and counts as open."
         return why, f"supportaccess show {record.id}"
     if record.source is Source.STORE:
         return "", f"supportaccess revoke {record.id}"
-    if not record.source.is_known:
+    vendor = looking.vendor_of(record.source)
+    if vendor is None:
         return f" Remove {what} at its source, {record.source}.", f"supportaccess show {record.id}"
-    return f" Remove {what} in the Entra admin center, then import the audit log again.", _IMPORT
+    return f" Remove {what} in {vendor.place}, then import the audit log again.", _IMPORT
 
 
 def _support_request_closed(record: AccessRequest, looking: Looking) -> Found | None:
@@ -151,16 +159,17 @@ def _support_request_closed(record: AccessRequest, looking: Looking) -> Found | 
     closed = closed or min((moment for moment in ended if moment and moment >= opened), default=None)
     if closed is None:
         return None
-    advice, command = _ending(record)
+    advice, command = _ending(record, looking)
     message = f"Access is open although support request {record.support_request_id} was closed on {_day(closed)}."
     return message + advice, closed, command
 
 
-def _no_time_limit(record: AccessRequest, _: Looking) -> Found | None:
+def _no_time_limit(record: AccessRequest, looking: Looking) -> Found | None:
     if not _is_open_here(record) or record.expires_at is not None:
         return None
-    advice, command = _ending(record)
-    mirrored = " Entra has no time limits." if record.source is Source.ENTRA else ""
+    advice, command = _ending(record, looking)
+    vendor = looking.vendor_of(record.source)
+    mirrored = "" if vendor is None or vendor.has_time_limits else f" {vendor.short} has no time limits."
     return f"Access is open without a time limit.{mirrored}{advice}", _opened_at(record), command
 
 
@@ -168,7 +177,7 @@ def _open_for_long(record: AccessRequest, looking: Looking) -> Found | None:
     opened = _opened_at(record)
     if not _is_open_here(record) or looking.now - opened <= looking.older_than:
         return None
-    advice, command = _ending(record)
+    advice, command = _ending(record, looking)
     return f"Access has been open for {_days(looking.now - opened)}, since {_day(opened)}.{advice}", opened, command
 
 
@@ -204,7 +213,7 @@ def _approver_may_no_longer(record: AccessRequest, looking: Looking) -> Found | 
         return None
     name = approver.display_name or approver.object_id
     message = f"Access is open that {name} approved, who holds no role any more that may decide."
-    advice, command = _ending(record)
+    advice, command = _ending(record, looking)
     return message + advice, record.decided_at, command
 
 
@@ -223,7 +232,7 @@ def _decided_by_requester(record: AccessRequest, looking: Looking) -> Found | No
     name = approver.display_name or approver.object_id
     message = f"{name} approved the request that they had made."
     if _is_open_here(record):
-        advice, command = _ending(record)
+        advice, command = _ending(record, looking)
         return f"{message} The access is open.{advice}", record.decided_at, command
     return message, record.decided_at, f"supportaccess show {record.id}"
 
@@ -249,10 +258,10 @@ def _mirror_disagrees(record: AccessRequest, looking: Looking) -> Found | None:
         return None
     message = f"Here request {own.id} is {own.status}; the provider's record {mirror.id} has it {mirror.status}."
     if there.lets_in:
-        advice, command = _ending(mirror, "the access")
+        advice, command = _ending(mirror, looking, "the access")
         return message + advice, mirror.updated_at, command
     if _is_open_here(own):
-        advice, command = _ending(own)
+        advice, command = _ending(own, looking)
         return message + advice, mirror.updated_at, command
     return message, mirror.updated_at, f"supportaccess show {mirror.id}"
 

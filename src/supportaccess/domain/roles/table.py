@@ -1,6 +1,5 @@
-"""Which directory roles of Entra give what: a dated table, for the server that checks tokens and for audits."""
+"""Which directory roles give what: a dated table, for the server that checks tokens and for audits."""
 
-import pkgutil
 from collections.abc import Mapping
 from datetime import date
 
@@ -36,19 +35,6 @@ class RoleTable(msgspec.Struct, frozen=True):
     as_of: date
     giving: Mapping[Permission, tuple[str, ...]]
     names: Mapping[str, str]
-
-
-def shipped_file() -> bytes:
-    """Return the file of the table that comes with the program."""
-    data = pkgutil.get_data(__package__, "data/entra-roles.json")
-    if data is None:
-        raise RuntimeError("the program's own role table is missing")
-    return data
-
-
-def shipped_role_table() -> RoleTable:
-    """Return the table that comes with the program."""
-    return parse_role_table(shipped_file(), "of this program")
 
 
 def parse_role_table(data: bytes, name: str) -> RoleTable:

@@ -5,15 +5,10 @@ from pathlib import Path
 import msgspec
 
 from supportaccess.domain.permissions import Permission
-from supportaccess.domain.roles.table import (
-    BY_DIRECTORY_ROLE,
-    LARGEST_TABLE,
-    RoleTable,
-    parse_role_table,
-    shipped_role_table,
-)
+from supportaccess.domain.roles.table import BY_DIRECTORY_ROLE, LARGEST_TABLE, RoleTable, parse_role_table
 from supportaccess.errors import InvalidInput
 from supportaccess.server.settings import PermissionsFrom
+from supportaccess.sources.entra.roles import shipped_role_table
 from supportaccess.store.wire import Grant
 
 _MOST_NAMED = 6

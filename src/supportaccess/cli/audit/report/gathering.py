@@ -23,6 +23,7 @@ from supportaccess.domain.report.figures import (
 from supportaccess.domain.report.gaps import gaps_of
 from supportaccess.domain.roles.assignments import Deciders
 from supportaccess.errors import StoreRefused
+from supportaccess.sources.vendors import vendor_of
 from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestStore
 
 Histories = dict[str, list[AuditEntry]]
@@ -101,7 +102,7 @@ def _findings(
     except StoreRefused as error:
         unreadable.append(f"Nothing was looked for by the rules of audit lint: {error.message}.")
         return [], [Skipped(code=code, reason="the audit log cannot be read") for code in Code], None
-    findings, skipped = lint(evidence, now=now, older_than=older_than, silenced=silenced)
+    findings, skipped = lint(evidence, now=now, older_than=older_than, vendor_of=vendor_of, silenced=silenced)
     return findings, skipped, evidence.imported_at
 
 
