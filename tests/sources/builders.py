@@ -12,7 +12,7 @@ import pytest
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.errors import UnreadableExport
 from supportaccess.sources.entra.export import Export, Format
-from supportaccess.sources.entra.formats.portal_csv import COLUMNS
+from supportaccess.sources.entra.portal_csv import COLUMNS
 
 TENANT = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"
 OTHER_TENANT = "11111111-2222-4333-8444-555555555555"

@@ -4,7 +4,7 @@ import pytest
 from tests.sources.builders import TENANT, cells, export, read, refusal, table
 
 from supportaccess.domain.records import Actor, ActorKind
-from supportaccess.sources.entra.formats.portal_csv import COLUMNS
+from supportaccess.sources.entra.portal_csv import COLUMNS
 
 SPANISH = {"Date (UTC)": "Fecha (UTC)", "Service": "Servicio", "Category": "Categoría", "Activity": "Actividad"}
 

@@ -17,7 +17,7 @@ from supportaccess.domain.attempts import MOST
 from supportaccess.domain.permissions import Permission
 from supportaccess.server.database import Database, keys_of
 from supportaccess.server.identity.authentication import Authenticator
-from supportaccess.server.jobs.signing import Signing
+from supportaccess.server.jobs import Signing
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.services import Services

@@ -1,7 +1,5 @@
 """`supportaccess serve`: starts the REST server."""
 
-from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,15 +8,11 @@ import typer
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode, exit_code_of
 from supportaccess.cli.app.group import examples
+from supportaccess.cli.app.operator_store import require_server
 from supportaccess.cli.output.text import safe
-from supportaccess.errors import InvalidInput, SupportAccessError
 
 if TYPE_CHECKING:
     from supportaccess.server.settings import ServerSettings
-    from supportaccess.store.sql.engine import Engine
-    from supportaccess.tlog.keys import Keys
-
-_NEEDED = ("jwt", "litestar", "prometheus_client", "psycopg", "uvicorn")
 
 
 @examples(
@@ -42,7 +36,7 @@ def serve(
     docs/operate/settings.md has its settings.
     """
     context: Context = ctx.obj
-    _require_extra()
+    require_server()
     from supportaccess.server.settings_file import read_settings
 
     settings = read_settings(config, context.environment)
@@ -52,19 +46,6 @@ def serve(
 
     serve(settings)
     return ExitCode.DONE
-
-
-def open_for_operator(config: Path, environment: Mapping[str, str]) -> "tuple[Engine, Keys]":
-    """Open a server's database, whatever its logs are, and the folder of what signs them."""
-    _require_extra()
-    from supportaccess.server.database import keys_of, open_unchecked
-    from supportaccess.server.settings_file import read_settings
-
-    settings = read_settings(config, environment).database
-    keys = keys_of(settings)
-    if keys is None:
-        raise InvalidInput(f"{config} names no folder of signing keys", hint="Set database.signing_keys.")
-    return open_unchecked(settings), keys
 
 
 def _check(context: Context, settings: "ServerSettings") -> ExitCode:
@@ -84,10 +65,3 @@ def _check(context: Context, settings: "ServerSettings") -> ExitCode:
         return exit_code_of(found[0])
     context.streams.note("Everything else is right." if soon else "Everything is right.")
     return ExitCode.DONE
-
-
-def _require_extra() -> None:
-    if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        raise SupportAccessError(
-            f"the server is not installed ({', '.join(missing)} missing)", hint="pip install 'supportaccess[server]'"
-        )

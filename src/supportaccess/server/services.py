@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from supportaccess.domain.times import Clock, system_clock
 from supportaccess.server.database import Database
 from supportaccess.server.identity.authentication import Authenticator
-from supportaccess.server.jobs.signing import Signing
+from supportaccess.server.jobs import Signing
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.settings import ServerSettings

@@ -15,12 +15,12 @@ from tests.support.people import FOREIGN, HOME, RESOURCE, UNKNOWN_ID
 
 from supportaccess.domain.attempts import MOST, WINDOW
 from supportaccess.domain.permissions import Permission
-from supportaccess.server.routes import documentation
+from supportaccess.server.routes import service
 from supportaccess.server.web.asgi import OPERATIONS, build
 from supportaccess.server.web.routing import Operation
 
 TENANTS = (HOME, RESOURCE, FOREIGN)
-ROUTES: tuple[Operation, ...] = (*OPERATIONS, *documentation.routes(OPERATIONS))
+ROUTES: tuple[Operation, ...] = (*OPERATIONS, *service.routes(OPERATIONS))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from tests.support.people import HOME, RESOURCE
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import Actor, ActorKind
 from supportaccess.errors import InvalidInput
-from supportaccess.server.identity.authentication import PERSONAL_ACCOUNTS, Identity
-from supportaccess.server.identity.verified_tokens import MOST_REMEMBERED, Remembered
+from supportaccess.server.identity.authentication import MOST_REMEMBERED, PERSONAL_ACCOUNTS, Identity, Remembered
 from supportaccess.server.settings import PermissionsFrom
 
 READ, DECIDE, AUDIT = Permission.READ_REQUESTS, Permission.DECIDE, Permission.READ_AUDIT

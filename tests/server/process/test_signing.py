@@ -19,7 +19,7 @@ from tests.support.signers import OpenSsl, SoftHsm, program, shell
 from supportaccess.domain.permissions import Permission
 from supportaccess.errors import InvalidInput
 from supportaccess.server.database import Database
-from supportaccess.server.jobs.signing import Signing
+from supportaccess.server.jobs import Signing
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.process import checks
 from supportaccess.server.settings import DatabaseSettings

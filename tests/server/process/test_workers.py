@@ -20,7 +20,7 @@ from tests.support.servers import SECONDS, RunningServer, running_server, settin
 from supportaccess.domain.audit import Activity
 from supportaccess.domain.limits import Limit
 from supportaccess.domain.times import system_clock
-from supportaccess.server.jobs.sweeping import sweep_alone
+from supportaccess.server.jobs import sweep_alone
 from supportaccess.server.process.serve import SECONDS_TO_ANSWER
 from supportaccess.store.protocol import AuditQuery
 from supportaccess.store.sql.postgresql.open import open_postgresql

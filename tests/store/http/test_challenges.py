@@ -12,7 +12,7 @@ from tests.store.http.test_faults import RECORD
 from tests.support.people import RESOURCE, UNKNOWN_ID
 
 from supportaccess.errors import NotSignedIn
-from supportaccess.store.http.challenges import claims_wanted
+from supportaccess.store.http.refusals import claims_wanted
 
 CLAIMS = json.dumps({"access_token": {"acrs": {"essential": True, "value": "c1?>"}}})
 PADDED = b64encode(CLAIMS.encode()).decode()

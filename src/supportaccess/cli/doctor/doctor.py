@@ -1,23 +1,26 @@
 """`supportaccess doctor`: finds out why something does not work."""
 
+import platform
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import typer
 from msgspec.structs import replace
 
+from supportaccess import __version__
 from supportaccess.cli.app import options
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.app.group import examples
-from supportaccess.cli.doctor.checks import Check, Result, passed, refused, skipped
+from supportaccess.cli.doctor.checks import Check, Result, failed, passed, refused, skipped, tried
 from supportaccess.cli.doctor.embedded import embedded_checks, embedded_tenant_checks
-from supportaccess.cli.doctor.machine import machine_checks
 from supportaccess.cli.output.colour import Colour, paint
 from supportaccess.cli.output.fields import Layout
 from supportaccess.cli.output.formats.format import Format
-from supportaccess.cli.output.text import safe
+from supportaccess.cli.output.text import counted, safe
 from supportaccess.errors import InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.settings.profiles import Profile
+from supportaccess.settings.rights import check_rights
 from supportaccess.store.background import MOST_AT_ONCE, Workers
 
 CHECKS = Layout(Check, ("name", "result", "message", "mend"), "name")
@@ -146,3 +149,42 @@ def _started(context: Context, profiles: Sequence[Profile]) -> dict[str, Checks]
             found = [refused("proxy", error)]
             started[profile.tenant_id] = found.copy
     return started
+
+
+def machine_checks(context: Context) -> Iterator[Check]:
+    """Check the program, every settings file, and who else can read our files."""
+    yield _program()
+    yield from _settings(context)
+    yield from _rights(context)
+
+
+def _program() -> Check:
+    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    return passed("program", f"supportaccess {__version__}, {versions}")
+
+
+def _settings(context: Context) -> Iterator[Check]:
+    """Read every file, and name each that is broken."""
+    try:
+        profiles, unreadable = context.settings.every_profile()
+    except SupportAccessError as error:
+        yield refused("settings", error)
+        return
+    yield from (refused("settings", error) for error in unreadable.values())
+    checked = tried("settings", lambda: _config(context, len(profiles)))
+    if not unreadable or checked.mend is not None:
+        yield checked
+
+
+def _config(context: Context, profiles: int) -> Check:
+    context.settings.default_tenant()
+    return passed("settings", f"{context.paths.config}: {counted(profiles, 'tenant profile')}")
+
+
+def _rights(context: Context) -> Iterator[Check]:
+    found = check_rights(context.paths)
+    for path, trouble in found:
+        told, _, mend = trouble.rpartition(": ")
+        yield failed("file rights", f"{path}: {told}", mend)
+    if not found:
+        yield passed("file rights", "settings, tokens and store are for your account alone")

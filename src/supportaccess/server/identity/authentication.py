@@ -3,9 +3,12 @@
 The order and the rules: Microsoft's claims-validation and access-token references, RFC 8725 and RFC 9068.
 """
 
+import hashlib
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -18,8 +21,7 @@ from supportaccess.server.identity.authority import Authority
 from supportaccess.server.identity.keys import Key, TenantKeys
 from supportaccess.server.identity.refusals import Reason, TokenRefused
 from supportaccess.server.identity.roles import RoleRules, Standing, load_role_table
-from supportaccess.server.identity.tokens import check_signature, read
-from supportaccess.server.identity.verified_tokens import Remembered
+from supportaccess.server.identity.tokens import LONGEST_TOKEN, check_signature, read
 from supportaccess.server.settings import IdentitySettings
 from supportaccess.store.wire import Grant
 from supportaccess.structs import Struct
@@ -28,6 +30,9 @@ __all__ = ["Authenticator", "Identity", "Reason", "TokenRefused"]
 
 PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of all personal Microsoft accounts, which is nobody's organisation."""
+
+MOST_REMEMBERED = 10_000
+Value = TypeVar("Value")
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -208,3 +213,29 @@ def _audiences(settings: IdentitySettings) -> frozenset[str]:
 
 def _guids(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(guid for value in values if (guid := check.lower_guid(value)))
+
+
+class Remembered(Generic[Value]):
+    """Up to MOST_REMEMBERED values, each until its token expires; the oldest make room. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[bytes, tuple[float, Value]] = {}
+
+    def find(self, token: str, now: float) -> Value | None:
+        """Return what was kept for the token, if it has not expired."""
+        if len(token) > LONGEST_TOKEN or not token.isascii():
+            return None
+        found = self._values.get(_hash(token))
+        return found[1] if found is not None and now < found[0] else None
+
+    def keep(self, token: str, value: Value, expires: float) -> None:
+        """Keep a value until the token expires (seconds since 1970)."""
+        with self._lock:
+            self._values[_hash(token)] = (expires, value)
+            if len(self._values) > MOST_REMEMBERED:
+                del self._values[next(iter(self._values))]
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("ascii")).digest()

@@ -11,8 +11,7 @@ from supportaccess.domain.times import system_clock
 from supportaccess.server import logs
 from supportaccess.server.database import Database, keys_of
 from supportaccess.server.identity.authentication import Authenticator
-from supportaccess.server.jobs.signing import Signing
-from supportaccess.server.jobs.sweeping import sweep_for_ever
+from supportaccess.server.jobs import Signing, sweep_for_ever
 from supportaccess.server.limits import Limits
 from supportaccess.server.metrics import Metrics
 from supportaccess.server.services import Services

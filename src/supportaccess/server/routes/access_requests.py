@@ -1,4 +1,4 @@
-"""Access requests: read, raised and decided."""
+"""Access requests: read, raised and decided; and support requests, which their provider closes."""
 
 from typing import cast
 from urllib.parse import unquote_plus
@@ -14,6 +14,7 @@ from supportaccess.store.protocol import EventPage
 from supportaccess.store.wire import (
     ApproveBody,
     AuditList,
+    CloseBody,
     Count,
     RaiseBody,
     ReasonBody,
@@ -173,6 +174,19 @@ def next_link(call: Call, skip_token: str | None) -> str | msgspec.UnsetType:
     return f"{call.base_url}{call.scope['path']}?{'&'.join([*kept, f'skipToken={skip_token}'])}"
 
 
+@route(
+    "POST",
+    "/v1/support-requests/{support_request_id}/close",
+    "Close a support request",
+    permission=Permission.RAISE,
+    refusals=("Conflict",),
+    act=Act.CLOSE,
+)
+async def close(call: Call, support_request_id: str, key: str, body: CloseBody | None) -> RequestList:  # noqa: ARG001 - it is empty, and is checked to be
+    """Close a support request, and return its access requests that ended by it."""
+    return RequestList(value=await call.change(lambda store: store.close(support_request_id, key=key)))
+
+
 ROUTES = (
     page,
     count,
@@ -186,4 +200,5 @@ ROUTES = (
     reject,
     revoke,
     withdraw,
+    close,
 )

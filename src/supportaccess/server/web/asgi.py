@@ -10,16 +10,7 @@ from litestar.types import ASGIApp
 
 from supportaccess.errors import SupportAccessError
 from supportaccess.server import logs
-from supportaccess.server.routes import (
-    access_requests,
-    audit_events,
-    audit_proofs,
-    documentation,
-    me,
-    operator,
-    source_events,
-    support_requests,
-)
+from supportaccess.server.routes import access_requests, audit_events, service, source_events
 from supportaccess.server.services import Services
 from supportaccess.server.web.errors import (
     BadInput,
@@ -37,19 +28,16 @@ from supportaccess.server.web.traces import trace_of
 
 OPERATIONS: tuple[Operation, ...] = (
     *access_requests.ROUTES,
-    *support_requests.ROUTES,
     *audit_events.ROUTES,
-    *audit_proofs.ROUTES,
     *source_events.ROUTES,
-    *me.ROUTES,
-    *operator.ROUTES,
+    *service.ROUTES,
 )
 """Every route that is described; beside them are the description itself and the page to read it."""
 
 
 def build(services: Services) -> Edge:
     """Return the application. Any ASGI server can host it."""
-    operations = (*OPERATIONS, *documentation.routes(OPERATIONS))
+    operations = (*OPERATIONS, *service.routes(OPERATIONS))
     app = Litestar(
         # OPTIONS first: where it is missing, Litestar puts in one that knows nothing of HEAD.
         [*_options(operations), *(_handler(services, operation) for operation in operations)],

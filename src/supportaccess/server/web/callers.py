@@ -1,6 +1,8 @@
 """Who calls: the tokens of a request, and the limits that hold before and after they are read."""
 
 import asyncio
+import base64
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +12,19 @@ from litestar.types import HTTPScope
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.errors import Forbidden, NotSignedIn
 from supportaccess.server.identity.authentication import Identity, TokenRefused
+from supportaccess.server.identity.refusals import Reason
 from supportaccess.server.limits import Kind
 from supportaccess.server.services import Services
-from supportaccess.server.web.errors import BadInput, NoToken, TooManyRequests
+from supportaccess.server.web.errors import BadInput, LacksClaims, NoToken, SignInAgain, TooManyRequests
 from supportaccess.server.web.headers import all_of
 from supportaccess.store.wire import AUXILIARY_HEADER, MOST_AUXILIARY_TOKENS
 
 _BEARER = "bearer "
+_SIGN_IN = "Sign in to that tenant again, asking for the claims of WWW-Authenticate, and meet what Entra then asks for."
+_CANNOT_BE_ASKED = (
+    "Sign in with a client that takes a claims challenge, as supportaccess does: the token was issued to one that did "
+    "not say so (xms_cc has no cp1)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +145,39 @@ def _bearer(value: str, header: str) -> str:
     if value[: len(_BEARER)].lower() != _BEARER or not token or " " in token:
         raise NotSignedIn(f"the {header} header is not: Bearer TOKEN")
     return token
+
+
+def require_context(services: Services, who: Who) -> None:
+    """Raise SignInAgain or LacksClaims unless every person who decides met the authentication context that is set.
+
+    Each tenant has policies of its own for it, so the proof of another tenant needs it as well as the caller's token.
+    A token that does not allow to decide proves nothing here, and an application cannot meet a context.
+    """
+    context = services.settings.identity.decision_auth_context
+    if context is None:
+        return
+    for identity in (who.identity, *who.also):
+        decides = Permission.DECIDE in identity.caller.permissions and not identity.app_only
+        if decides and context not in identity.auth_contexts:
+            services.metrics.token_refused(Reason.AUTH_CONTEXT)
+            raise _refusal(services, identity, context, is_others=identity is not who.identity)
+
+
+def challenge(authority: str, tenant_id: str, context: str) -> str:
+    """Return the WWW-Authenticate header that asks for an authentication context in a tenant."""
+    claims = {"access_token": {"acrs": {"essential": True, "value": context}}}
+    encoded = base64.b64encode(json.dumps(claims, separators=(",", ":")).encode()).decode()
+    return (
+        f'Bearer realm="{tenant_id}", authorization_uri="{authority}/{tenant_id}/oauth2/v2.0/authorize", '
+        f'error="insufficient_claims", claims="{encoded}"'
+    )
+
+
+def _refusal(services: Services, identity: Identity, context: str, *, is_others: bool) -> SignInAgain | LacksClaims:
+    tenant_id = identity.caller.tenant_id
+    message = f"a decision takes the authentication context {context}, which the token of tenant {tenant_id} lacks"
+    resource_tenant_id = tenant_id if is_others else None
+    if not identity.takes_challenges:
+        return LacksClaims(message, resource_tenant_id=resource_tenant_id, hint=_CANNOT_BE_ASKED)
+    asked = challenge(services.settings.identity.authority, tenant_id, context)
+    return SignInAgain(message, challenge=asked, resource_tenant_id=resource_tenant_id, hint=_SIGN_IN)

@@ -30,12 +30,11 @@ from supportaccess.errors import Forbidden, NotFound, Stale
 from supportaccess.server.services import Services
 from supportaccess.server.web import attempts, callers
 from supportaccess.server.web.bodies import read_body
-from supportaccess.server.web.callers import Who
+from supportaccess.server.web.callers import Who, require_context
 from supportaccess.server.web.errors import BadInput, code_of
 from supportaccess.server.web.headers import expected_tag, idempotency_key, is_known, is_other, one_of
 from supportaccess.server.web.queries import Query, read_pairs, read_query, shown
 from supportaccess.server.web.replies import JSON, Headers, Reply
-from supportaccess.server.web.step_up import require_context
 from supportaccess.server.web.traces import trace_of
 from supportaccess.store.protocol import RequestStore
 from supportaccess.store.sql.engine import Engine

@@ -8,9 +8,9 @@ from typing import BinaryIO
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.tenants import is_guid
 from supportaccess.errors import UnreadableExport
+from supportaccess.sources.entra import json_shapes, portal_csv
 from supportaccess.sources.entra.events import Reading, read_event
-from supportaccess.sources.entra.formats import azure_monitor, graph, log_analytics, portal_csv
-from supportaccess.sources.entra.formats.portal_csv import CsvItems
+from supportaccess.sources.entra.portal_csv import CsvItems
 from supportaccess.sources.readers.container import Container
 from supportaccess.sources.readers.fields import Fields, get
 from supportaccess.sources.readers.json_items import JsonItems, service_error
@@ -41,9 +41,13 @@ _SHAPES = {
     Format.GRAPH: _Shape(utc=False),
     Format.PORTAL_CSV: _Shape(as_directory_audit=portal_csv.as_directory_audit),
     Format.LOG_ANALYTICS: _Shape(
-        as_directory_audit=log_analytics.as_directory_audit, tenants=log_analytics.tenants, general_category=True
+        as_directory_audit=json_shapes.from_log_analytics,
+        tenants=json_shapes.tenants_of_log_analytics,
+        general_category=True,
     ),
-    Format.AZURE_MONITOR: _Shape(as_directory_audit=azure_monitor.as_directory_audit, tenants=azure_monitor.tenants),
+    Format.AZURE_MONITOR: _Shape(
+        as_directory_audit=json_shapes.from_azure_monitor, tenants=json_shapes.tenants_of_azure_monitor
+    ),
 }
 
 
@@ -165,10 +169,10 @@ class Export:
 
 def _formats_of(fields: Fields) -> tuple[Format, ...]:
     """Return the formats that an item may be in, the likeliest first."""
-    if graph.looks_like(fields):
+    if json_shapes.is_graph(fields):
         return (Format.GRAPH,)
-    if azure_monitor.looks_like(fields):
+    if json_shapes.is_azure_monitor(fields):
         return (Format.AZURE_MONITOR,)
-    if log_analytics.looks_like(fields):
+    if json_shapes.is_log_analytics(fields):
         return (Format.LOG_ANALYTICS,)
-    return (Format.GRAPH, Format.LOG_ANALYTICS) if graph.may_be(fields) else ()
+    return (Format.GRAPH, Format.LOG_ANALYTICS) if json_shapes.may_be_graph(fields) else ()

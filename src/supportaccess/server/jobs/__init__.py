@@ -1,1 +1,0 @@
-"""What each process of a server does by itself, again and again."""

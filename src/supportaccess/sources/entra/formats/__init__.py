@@ -1,1 +1,0 @@
-"""The formats in which Entra's audit log is exported."""
