@@ -9,8 +9,8 @@ from pathlib import Path
 
 from supportaccess.domain import expiry, lifecycle
 from supportaccess.domain.audit import Step
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Engineer
 from supportaccess.store.sql.engine import Engine

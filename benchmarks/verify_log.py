@@ -16,11 +16,10 @@ from benchmarks.table import print_table
 from supportaccess.domain.audit import Activity, AuditEntry, encode_entry
 from supportaccess.domain.records import Actor, ActorKind
 from supportaccess.domain.times import from_microseconds
-from supportaccess.store.log_entries import read_entry
-from supportaccess.tlog.checkpoints import Checkpoint
+from supportaccess.store.verification import read_entry
 from supportaccess.tlog.files import Folder, export
-from supportaccess.tlog.merkle import Frontier, leaf_hash
-from supportaccess.tlog.proofs import inclusion_proof
+from supportaccess.tlog.merkle import Frontier, inclusion_proof, leaf_hash
+from supportaccess.tlog.notes import Checkpoint
 from supportaccess.tlog.receipts import Receipt
 from supportaccess.tlog.signers import SeedSigner, key_of, sign
 from supportaccess.tlog.tiles import TILE_HEIGHT, Tile, encode_bundle

@@ -17,7 +17,7 @@ from tests.cli.terminal import CTRL_C, PATIENCE, Screen, Terminal
 from tests.support.people import HOME, SettableClock, asking, caller
 from tests.support.program import installed_program
 
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.times import Clock, system_clock
 from supportaccess.settings.paths import Paths

@@ -23,9 +23,9 @@ from tests.support.examples import costly
 from tests.support.people import HOME, START, asking
 from tests.support.requirements import require
 
+from supportaccess.cli.audit.report.html import tag
 from supportaccess.cli.audit.report.page import page
 from supportaccess.cli.audit.report.timeline import tick_labels, timeline
-from supportaccess.cli.output.html import tag
 from supportaccess.domain.lint.findings import Code, LintFinding, Severity
 from supportaccess.domain.records import AccessRequest, Engineer, Status
 from supportaccess.domain.report.figures import (

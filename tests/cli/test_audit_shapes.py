@@ -14,8 +14,7 @@ from tests.support.people import HOME, RESOURCE, asking
 from supportaccess.cli.output.shapes import Shape
 from supportaccess.cli.output.shapes.directory_audit import DirectoryAudit, directory_audit
 from supportaccess.cli.output.shapes.ocsf import CLASS_UID, OCSF_VERSION, ocsf_event
-from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.outcomes import Outcome, activities_with, outcome_of
+from supportaccess.domain.audit import Activity, AuditEntry, Outcome, activities_with, outcome_of
 from supportaccess.domain.records import Actor, ActorKind
 from supportaccess.errors import InvalidInput
 

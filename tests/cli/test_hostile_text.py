@@ -11,7 +11,7 @@ from tests.cli.terminal import Screen
 from tests.sources.builders import TENANT, event, page
 from tests.support.people import asking
 
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.errors import InvalidInput
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

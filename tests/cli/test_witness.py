@@ -15,9 +15,8 @@ from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.tenants import Tenants
 from supportaccess.cli.app.witness import Witness
 from supportaccess.cli.output.streams import Streams
-from supportaccess.cli.watch.ending import Ending
 from supportaccess.cli.watch.filters import Filter
-from supportaccess.cli.watch.loop import Watching
+from supportaccess.cli.watch.loop import Ending, Watching
 from supportaccess.cli.watch.state import Memory, Position
 from supportaccess.cli.watch.tenant import TenantWatch
 from supportaccess.domain.events import Event

@@ -7,8 +7,8 @@ from datetime import timedelta
 from tests.contract.conftest import World
 from tests.support.people import HOME, RESOURCE, asking
 
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Status
 from supportaccess.store.protocol import RequestStore
 

@@ -8,7 +8,7 @@ from tests.support.events import CREATED, event
 from tests.support.people import FOREIGN, HOME, RESOURCE, asking
 from tests.support.worlds import done_in
 
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.records import AccessRequest, Status
 from supportaccess.errors import InvalidInput, KeyReused, NotFound, Stale
 from supportaccess.store.protocol import RequestQuery, RequestStore

@@ -7,7 +7,7 @@ from tests.contract.conftest import World
 from tests.support.events import CREATED, event
 from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE, START, UNKNOWN_ID, asking
 
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest, ActorKind, Side, Status
 from supportaccess.errors import (

@@ -12,7 +12,7 @@ from tests.support.events import CREATED, event
 from tests.support.people import HOME, asking
 from tests.support.worlds import every_entry, every_record
 
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.records import OPEN, AccessRequest, Status
 from supportaccess.errors import Conflict, DecidedElsewhere
 from supportaccess.store.protocol import Order, RequestQuery

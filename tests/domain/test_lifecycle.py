@@ -7,8 +7,8 @@ from tests.support.people import EVERYTHING, FOREIGN, HOME, RESOURCE, START, UNK
 
 from supportaccess.domain import expiry, lifecycle
 from supportaccess.domain.audit import Activity, Step
+from supportaccess.domain.expiry import LONGEST_LIMIT, Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import LONGEST_LIMIT, Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import (
     FINAL,

@@ -12,7 +12,7 @@ from tests.support.examples import costly
 from tests.support.people import HOME, RESOURCE, START, UNKNOWN_ID, asking
 from tests.support.worlds import Acts, MemoryWorld, StoreWorld, World, every_record, throwaway_world, with_counted_ids
 
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.records import FINAL, AccessRequest, Side, Status
 from supportaccess.errors import (
     Conflict,

@@ -1,7 +1,6 @@
 """What came of what an entry tells of."""
 
-from supportaccess.domain.audit import Activity
-from supportaccess.domain.outcomes import Outcome, activities_with, outcome_of
+from supportaccess.domain.audit import Activity, Outcome, activities_with, outcome_of
 
 
 def test_what_was_not_done_is_no_success() -> None:

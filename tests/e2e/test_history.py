@@ -17,7 +17,7 @@ from tests.support.people import HOME, RESOURCE
 from tests.support.program import installed_program
 from tests.support.servers import until
 
-from supportaccess.tlog.checkpoints import read_checkpoint
+from supportaccess.tlog.notes import read_checkpoint
 from supportaccess.tlog.remembered import Memory
 
 EVERYBODY = (*ADMINISTRATOR, *AUDITOR)

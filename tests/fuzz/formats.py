@@ -10,9 +10,8 @@ from pathlib import Path
 import atheris  # type: ignore[import-untyped]  # has no stubs
 
 with atheris.instrument_imports(include=["supportaccess.domain"]):
-    from supportaccess.tlog.checkpoints import parse_checkpoint, read_checkpoint
-    from supportaccess.tlog.notes import BadNote, parse_key, parse_note
-    from supportaccess.tlog.proofs import BadProof, check_consistency
+    from supportaccess.tlog.merkle import BadProof, check_consistency
+    from supportaccess.tlog.notes import BadNote, parse_checkpoint, parse_key, parse_note, read_checkpoint
     from supportaccess.tlog.receipts import parse_receipt
     from supportaccess.tlog.tiles import encode_bundle, split_bundle, split_tile
 

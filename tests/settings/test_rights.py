@@ -5,9 +5,8 @@ from shlex import quote
 import pytest
 
 from supportaccess.private_files import make_folder, write_private
-from supportaccess.settings.paths import Paths
+from supportaccess.settings.paths import Paths, check_rights
 from supportaccess.settings.profiles import Profile, Settings
-from supportaccess.settings.rights import check_rights
 
 TENANT = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"
 

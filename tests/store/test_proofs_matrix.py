@@ -21,11 +21,11 @@ from tests.support.requirements import require
 from tests.support.worlds import SqlWorld, StoreWorld
 
 from supportaccess.errors import StoreRefused
-from supportaccess.store.log_entries import read_entry
 from supportaccess.store.sql.checkpoints import sign_all, sign_log
 from supportaccess.store.sql.key_rotation import rotate
 from supportaccess.store.sql.proofs import SqlProofs
-from supportaccess.store.sql.verify_signed import verify_signed
+from supportaccess.store.sql.verify import verify_signed
+from supportaccess.store.verification import read_entry
 from supportaccess.tlog.archive import export_archive, open_archive
 from supportaccess.tlog.files import Folder, Live, export
 from supportaccess.tlog.keys import Keys

@@ -10,7 +10,7 @@ from tests.support.worlds import StoreWorld, counted_ids, throwaway_world
 
 from supportaccess.domain import lifecycle
 from supportaccess.domain.audit import Step
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.records import Status
 from supportaccess.store.protocol import LARGEST_PAGE, SHORTEST_PREFIX, AuditQuery, Order, RequestQuery
 from supportaccess.store.sql import maintenance, store

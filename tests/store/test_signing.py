@@ -17,10 +17,9 @@ from supportaccess.errors import StoreRefused, VerificationFailed
 from supportaccess.store.sql.checkpoints import refuse_rollback, sign_all, sign_log
 from supportaccess.store.sql.key_rotation import record_rollbacks, rollbacks, rotate
 from supportaccess.store.sql.sqlite.open import back_up
-from supportaccess.store.sql.verify_signed import verify_signed
-from supportaccess.tlog.checkpoints import read_checkpoint
+from supportaccess.store.sql.verify import verify_signed
 from supportaccess.tlog.keys import Keys
-from supportaccess.tlog.notes import Note, Signature, VerifierKey, parse_key, parse_note
+from supportaccess.tlog.notes import Note, Signature, VerifierKey, parse_key, parse_note, read_checkpoint
 from supportaccess.tlog.signers import BadSignature, SeedSigner, key_of, sign, signers_of
 
 # golang.org/x/mod/sumdb/note, note_test.go

@@ -22,7 +22,7 @@ from supportaccess.errors import InvalidInput, StoreRefused, StoreUnavailable
 from supportaccess.store.sql import key_rotation
 from supportaccess.store.sql.checkpoints import sign_all, sign_log
 from supportaccess.store.sql.key_rotation import rotate
-from supportaccess.store.sql.verify_signed import verify_signed
+from supportaccess.store.sql.verify import verify_signed
 from supportaccess.tlog import command_signer
 from supportaccess.tlog.command_signer import CommandSigner
 from supportaccess.tlog.keys import Keys

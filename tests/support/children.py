@@ -14,7 +14,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from supportaccess.errors import *
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.protocol import *
 from supportaccess.store.sql.store import SqlStore

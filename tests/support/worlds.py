@@ -16,8 +16,8 @@ from tests.support.run import IN_MEMORY
 from supportaccess.domain import expiry, lifecycle
 from supportaccess.domain.attempts import MOST
 from supportaccess.domain.audit import AuditEntry, Step, entry_of
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import AccessRequest, Side
 from supportaccess.errors import NotFound

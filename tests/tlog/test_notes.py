@@ -4,18 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supportaccess.tlog.checkpoints import Checkpoint, parse_checkpoint, read_checkpoint
 from supportaccess.tlog.merkle import EMPTY_ROOT
 from supportaccess.tlog.notes import (
     LARGEST_NOTE,
     MOST_SIGNATURES,
     BadNote,
+    Checkpoint,
     Note,
     Signature,
     VerifierKey,
     decode_base64,
+    parse_checkpoint,
     parse_key,
     parse_note,
+    read_checkpoint,
 )
 
 # golang.org/x/mod/sumdb/note, note_test.go

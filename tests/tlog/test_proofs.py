@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.tlog.test_merkle import LEAVES, ROOTS, defined_root
 
-from supportaccess.tlog.merkle import EMPTY_ROOT, leaf_hash, node_hash
-from supportaccess.tlog.proofs import (
+from supportaccess.tlog.merkle import (
+    EMPTY_ROOT,
     LARGEST_TREE,
     BadProof,
     Nodes,
@@ -14,6 +14,8 @@ from supportaccess.tlog.proofs import (
     check_inclusion,
     consistency_proof,
     inclusion_proof,
+    leaf_hash,
+    node_hash,
     root_by_inclusion,
     subtrees,
 )

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from tests.tlog.test_notes import PETER_LINE
 from tests.tlog.test_proofs import ENTRIES, SOME_HASH, nodes_of, root
 
-from supportaccess.tlog.checkpoints import Checkpoint
-from supportaccess.tlog.notes import BadNote
-from supportaccess.tlog.proofs import BadProof, inclusion_proof
+from supportaccess.tlog.merkle import BadProof, inclusion_proof
+from supportaccess.tlog.notes import BadNote, Checkpoint
 from supportaccess.tlog.receipts import LARGEST_RECEIPT, Receipt, parse_receipt
 from supportaccess.tlog.tiles import Tile, encode_bundle, split_bundle, split_tile, tile_at, tiles_of
 

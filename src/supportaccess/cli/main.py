@@ -96,7 +96,7 @@ COMMANDS: Mapping[str, Lazy] = {
             ),
             "rollback": _lazy("Record that an older backup was restored.", "store.key", "rollback"),
             "sweep": _lazy("Write down which limits and deadlines have passed.", "store.store", "sweep_store"),
-            "migrate": _lazy("Bring a shared store's database up to date.", "store.migrate", "migrate"),
+            "migrate": _lazy("Bring a shared store's database up to date.", "store.store", "migrate"),
         },
         _REST,
         (("A copy of today", "supportaccess store backup store-$(date +%F).db"),),

@@ -1,7 +1,8 @@
-"""The entries of the audit log."""
+"""The entries of the audit log, and what came of what each tells of."""
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 
 from supportaccess.domain.records import AccessRequest, Actor, Status, canonical_json
 from supportaccess.errors import InvalidInput
@@ -112,3 +113,25 @@ def encode_entry(entry: AuditEntry) -> bytes:
     if len(data) > LARGEST_ENTRY:
         raise InvalidInput(f"an audit entry of {len(data):,} bytes is over the limit of {LARGEST_ENTRY:,}")
     return data
+
+
+class Outcome(StrEnum):
+    """Whether it was done, failed, or was refused to somebody who may not."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DENIED = "denied"
+
+
+_OTHERS = {Activity.ATTEMPT_FAILED: Outcome.FAILURE, Activity.ACCESS_DENIED: Outcome.DENIED}
+"""The activities that tell of what was not done. All others are written only together with what they tell of."""
+
+
+def outcome_of(activity: Activity) -> Outcome:
+    """Return what came of an activity."""
+    return _OTHERS.get(activity, Outcome.SUCCESS)
+
+
+def activities_with(outcome: Outcome) -> frozenset[Activity]:
+    """Return the activities with that outcome."""
+    return frozenset(activity for activity in Activity if outcome_of(activity) is outcome)

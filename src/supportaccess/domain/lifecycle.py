@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from supportaccess.domain.audit import Activity, Step
-from supportaccess.domain.expiry import SYSTEM, as_of
-from supportaccess.domain.limits import Limit, check_seconds, end_of
+from supportaccess.domain.expiry import SYSTEM, Limit, as_of, check_seconds, end_of
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import (
     IDENTITY_DIAGNOSTIC_DATA,

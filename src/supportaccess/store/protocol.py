@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from supportaccess.domain.audit import Activity, AuditEntry
 from supportaccess.domain.events import Event
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, Status
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.structs import Struct

@@ -9,8 +9,8 @@ from typing import Annotated
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.expiry import LONGEST_LIMIT, Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import LONGEST_LIMIT, Limit
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest, Actor, Engineer, Moment
 from supportaccess.domain.source_events import SourceEvent

@@ -22,15 +22,16 @@ from msgspec.structs import replace
 
 from supportaccess.errors import InvalidInput, StoreRefused, StoreUnavailable
 from supportaccess.private_files import make_folder, read_bounded, refused, write_new, write_private
-from supportaccess.tlog.checkpoints import Checkpoint, read_checkpoint
 from supportaccess.tlog.notes import (
     ED25519,
     LARGEST_NOTE,
     BadNote,
+    Checkpoint,
     VerifierKey,
     check_name,
     decode_base64,
     parse_key,
+    read_checkpoint,
 )
 from supportaccess.tlog.signers import KeptElsewhere, SeedSigner, Signer, key_of, sign, try_out
 

@@ -6,10 +6,16 @@ The entry itself is the file's extra data: with the log's key, the file alone sh
 from base64 import b64encode
 
 from supportaccess.structs import Struct
-from supportaccess.tlog.checkpoints import Checkpoint, parse_count, read_checkpoint
-from supportaccess.tlog.merkle import HASH_SIZE, leaf_hash
-from supportaccess.tlog.notes import LARGEST_NOTE, BadNote, Note, decode_base64
-from supportaccess.tlog.proofs import LONGEST_PATH, check_inclusion
+from supportaccess.tlog.merkle import HASH_SIZE, LONGEST_PATH, check_inclusion, leaf_hash
+from supportaccess.tlog.notes import (
+    LARGEST_NOTE,
+    BadNote,
+    Checkpoint,
+    Note,
+    decode_base64,
+    parse_count,
+    read_checkpoint,
+)
 
 HEADER = "c2sp.org/tlog-proof@v1"
 SUFFIX = ".tlog-proof"

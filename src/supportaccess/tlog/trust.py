@@ -1,11 +1,43 @@
-"""Which keys a log's signatures are believed by: those that one begins with, and those that they were rotated to."""
+"""Which keys a log's signatures are believed by: those that one begins with, and those that they were rotated to.
+
+A rotation, the change of a key, is told by an entry: a note signed by the old key and by the new one.
+"""
 
 from collections.abc import Iterable
 
-from supportaccess.tlog.checkpoints import Checkpoint
-from supportaccess.tlog.notes import Note, VerifierKey
-from supportaccess.tlog.rotations import Rotation
+from supportaccess.structs import Struct
+from supportaccess.tlog.notes import BadNote, Checkpoint, Note, VerifierKey, parse_count, parse_key
 from supportaccess.tlog.signers import BadSignature, signers_of
+
+_TITLE = "supportaccess key rotation"
+
+
+class Rotation(Struct, frozen=True, kw_only=True):
+    """From the entry at `sequence` on, `new` signs and `old` no more. The checkpoint right after it has both."""
+
+    origin: str
+    sequence: int
+    old: VerifierKey
+    new: VerifierKey
+
+    @property
+    def text(self) -> str:
+        """The text that both keys sign."""
+        return f"{_TITLE}\n{self.origin}\n{self.sequence}\n{self.old}\n{self.new}\n"
+
+
+def parse_rotation(text: str, sequence: int | None = None) -> Rotation:
+    """Return a rotation from its note's text; with a sequence, that of the entry there. Raises BadNote."""
+    lines = text.split("\n")
+    if len(lines) != 6 or lines[0] != _TITLE or lines[5]:
+        raise BadNote("this is not a rotation of a key")
+    _, origin, place, old, new, _ = lines
+    rotation = Rotation(origin=origin, sequence=parse_count(place), old=parse_key(old), new=parse_key(new))
+    if rotation.old.name != origin or rotation.new.name != origin:
+        raise BadNote("a rotation is between two keys of the log's own name")
+    if sequence not in {None, rotation.sequence}:
+        raise BadNote("this rotation belongs to another entry")
+    return rotation
 
 
 class Trust:

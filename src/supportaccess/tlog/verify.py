@@ -7,17 +7,14 @@ checkpoint, and that against the key and the checkpoints that were kept elsewher
 from collections.abc import Callable, Iterator, Sequence
 
 from supportaccess.structs import OpenName, Struct
-from supportaccess.tlog.checkpoints import Checkpoint, read_checkpoint
 from supportaccess.tlog.files import LogFiles, entries_of
-from supportaccess.tlog.merkle import HASH_SIZE, Frontier, leaf_hash
-from supportaccess.tlog.notes import BadNote, Note, VerifierKey
-from supportaccess.tlog.proofs import BadProof
+from supportaccess.tlog.merkle import HASH_SIZE, BadProof, Frontier, leaf_hash
+from supportaccess.tlog.notes import BadNote, Checkpoint, Note, VerifierKey, read_checkpoint
 from supportaccess.tlog.receipts import parse_receipt
 from supportaccess.tlog.remembered import Verified
-from supportaccess.tlog.rotations import parse_rotation
 from supportaccess.tlog.signers import BadSignature
 from supportaccess.tlog.tiles import TILE_WIDTH, Tile, split_tile, tiles_at
-from supportaccess.tlog.trust import Trust
+from supportaccess.tlog.trust import Trust, parse_rotation
 
 MOST_FINDINGS = 1000
 _NO_KEY = "no key is known for it: give the log's verifier key with --key (supportaccess store key show prints it)"

@@ -28,8 +28,7 @@ from tests.cli.output.samples import (
 from supportaccess.cli.output.fields import AUDIT_ENTRIES
 from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.printer import MOST_BY_RICH
-from supportaccess.cli.output.tables.plain import cut, display_width
-from supportaccess.cli.output.tables.rich import fit
+from supportaccess.cli.output.tables import cut, display_width, fit
 from supportaccess.cli.output.views import Heading
 from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Engineer, Status
 

@@ -18,7 +18,7 @@ from tests.support.postgresql import MIGRATED, OwnCluster, new_cluster, shared_c
 from tests.support.servers import SECONDS, RunningServer, running_server, settings_file, until
 
 from supportaccess.domain.audit import Activity
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.times import system_clock
 from supportaccess.server.jobs import sweep_alone
 from supportaccess.server.process.serve import SECONDS_TO_ANSWER

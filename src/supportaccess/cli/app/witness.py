@@ -97,7 +97,7 @@ def _header_of(log: Remembered) -> str | None:
     """Return what the store says while its log is as it was remembered."""
     if log.checkpoint is None:
         return None
-    from supportaccess.tlog.checkpoints import read_checkpoint
+    from supportaccess.tlog.notes import read_checkpoint
 
     checkpoint = read_checkpoint(log.checkpoint.encode())[1]
     return f"{checkpoint.size} {checkpoint.root.hex()}"

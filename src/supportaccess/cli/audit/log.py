@@ -18,8 +18,7 @@ from supportaccess.cli.audit.log_proofs import print_checkpoint
 from supportaccess.cli.audit.tail import Following
 from supportaccess.cli.output.fields import AUDIT_ENTRIES_OF_TENANTS
 from supportaccess.cli.output.shapes import Shape, shape_of
-from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.outcomes import Outcome, activities_with
+from supportaccess.domain.audit import Activity, AuditEntry, Outcome, activities_with
 from supportaccess.errors import InvalidInput, NotFound
 from supportaccess.store.protocol import AuditQuery, RequestStore
 

@@ -11,15 +11,13 @@ from supportaccess.domain.audit import AuditEntry
 from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.private_files import read_bounded
 from supportaccess.settings.profiles import Profile
-from supportaccess.store.log_entries import decode_entry, read_entry
 from supportaccess.store.protocol import LogHead
-from supportaccess.store.sql.verify_signed import verify_signed
-from supportaccess.store.verification import Finding, Verification
+from supportaccess.store.sql.verify import verify_signed
+from supportaccess.store.verification import Finding, Verification, decode_entry, read_entry
 from supportaccess.structs import Struct
 from supportaccess.tlog import verify
-from supportaccess.tlog.checkpoints import read_checkpoint
 from supportaccess.tlog.files import Folder, Live, LogFiles, is_archive
-from supportaccess.tlog.notes import LARGEST_NOTE, BadNote, VerifierKey, parse_key
+from supportaccess.tlog.notes import LARGEST_NOTE, BadNote, VerifierKey, parse_key, read_checkpoint
 from supportaccess.tlog.receipts import HEADER, LARGEST_RECEIPT, parse_receipt
 from supportaccess.tlog.remembered import Memory, Remembered, Verified
 from supportaccess.tlog.verify import LogVerification, verify_log, verify_receipt

@@ -19,8 +19,8 @@ from supportaccess.cli.output.fields import Layout
 from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import counted, safe
 from supportaccess.errors import InvalidInput, NotSignedIn, SupportAccessError
+from supportaccess.settings.paths import check_rights
 from supportaccess.settings.profiles import Profile
-from supportaccess.settings.rights import check_rights
 from supportaccess.store.background import MOST_AT_ONCE, Workers
 
 CHECKS = Layout(Check, ("name", "result", "message", "mend"), "name")

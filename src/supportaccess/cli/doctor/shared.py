@@ -10,9 +10,8 @@ from supportaccess.cli.doctor.network import Way, name_check, proxy_check, tls_c
 from supportaccess.cli.output.times import duration, local_time
 from supportaccess.domain.permissions import Permission
 from supportaccess.errors import Forbidden, SupportAccessError
-from supportaccess.settings.paths import Paths
+from supportaccess.settings.paths import Paths, trouble_of
 from supportaccess.settings.profiles import Profile
-from supportaccess.settings.rights import trouble_of
 from supportaccess.signin.access_tokens import ends_of
 from supportaccess.signin.registration import login_line
 from supportaccess.signin.token_storage import found

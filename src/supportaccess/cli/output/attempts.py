@@ -1,7 +1,6 @@
 """What an audit entry tells of what was not done."""
 
-from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.outcomes import Outcome, outcome_of
+from supportaccess.domain.audit import Activity, AuditEntry, Outcome, outcome_of
 
 
 def tried(entry: AuditEntry) -> str:

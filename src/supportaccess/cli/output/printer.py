@@ -167,7 +167,7 @@ class Printer:
         return view or views.columns_view(self._columns or self._layout.columns)
 
     def _growing_table(self, first: Sequence[msgspec.Struct], records: Iterator[msgspec.Struct]) -> Iterator[bytes]:
-        from supportaccess.cli.output.tables.plain import plain_table
+        from supportaccess.cli.output.tables import plain_table
         from supportaccess.cli.output.views import Look, usual_widths
 
         view, look = self._view(), Look(self._now, self._aliases)
@@ -180,11 +180,11 @@ class Printer:
         look = Look(self._now, self._aliases)
         first = list(islice(rows, MOST_BY_RICH + 1))
         if len(first) > MOST_BY_RICH:
-            from supportaccess.cli.output.tables.plain import plain_table
+            from supportaccess.cli.output.tables import plain_table
 
             yield from plain_table(view, chain(first, rows), look, colour=self._streams.colour)
         elif first:
-            from supportaccess.cli.output.tables.rich import rich_table
+            from supportaccess.cli.output.tables import rich_table
 
             to_terminal = self._streams.out_is_terminal
             if to_terminal:

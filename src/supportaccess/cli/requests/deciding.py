@@ -26,7 +26,7 @@ from supportaccess.cli.output.printer import Printer
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.output.times import duration, local_time
 from supportaccess.cli.requests.outcome import Outcome, decided_printer, print_decided
-from supportaccess.domain.limits import Limit
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.records import AccessRequest, Side, Source, Status
 from supportaccess.errors import Conflict, DecidedElsewhere, InvalidInput, SupportAccessError
 from supportaccess.settings.profiles import Profile

@@ -11,8 +11,8 @@ from supportaccess.cli.app.group import examples
 from supportaccess.cli.output.times import parse_duration, parse_time
 from supportaccess.cli.requests.cross_tenant import check_both
 from supportaccess.cli.requests.deciding import Options, Verb, approving, decide
+from supportaccess.domain.expiry import Limit, end_of
 from supportaccess.domain.lifecycle import check_revocable_here
-from supportaccess.domain.limits import Limit, end_of
 from supportaccess.domain.records import AccessRequest, Side, Status
 from supportaccess.errors import InvalidInput
 

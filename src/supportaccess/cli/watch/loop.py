@@ -1,12 +1,14 @@
 """Asks the stores again and again, and tells what is new, until somebody ends it."""
 
+import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from time import monotonic
+from types import FrameType
 
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.tenants import Tenant, Tenants
-from supportaccess.cli.watch.ending import Ending
 from supportaccess.cli.watch.printing import Act, Teller
 from supportaccess.cli.watch.state import Memory, Position
 from supportaccess.cli.watch.tenant import TenantWatch
@@ -17,6 +19,42 @@ from supportaccess.store.protocol import EventPage
 _LONGEST_PAUSE = 60.0
 _TICK = 1.0
 _KEPT_EVERY = 100
+
+
+class Ending:
+    """Takes SIGINT and SIGTERM. A second signal does not wait for the event."""
+
+    def __init__(self) -> None:
+        self._wanted: BaseException | None = None
+        self._is_telling = False
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take the signals while the block runs; one that is ignored stays so. Raises KeyboardInterrupt, Terminated."""
+        taken = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._take) for number in taken}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Let the block come to its end first: what was told to some is told to all, and taken note of."""
+        self._is_telling = True
+        try:
+            yield
+        finally:
+            self._is_telling = False
+        if self._wanted is not None:
+            raise self._wanted
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        wanted = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+        if not self._is_telling or self._wanted is not None:
+            raise wanted
+        self._wanted = wanted
 
 
 class _Asked:
@@ -188,3 +226,7 @@ class _Question:
         if not self._asked.has_begun:
             self._asked.watch.begin(self._position)
         return self._asked.watch.ask()
+
+
+class Terminated(BaseException):
+    """SIGTERM: whoever runs the watch ends it."""

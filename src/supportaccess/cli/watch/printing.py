@@ -10,7 +10,7 @@ import msgspec
 from supportaccess.cli.output.fields import AccessRequestOfTenant
 from supportaccess.cli.output.formats.json import encode
 from supportaccess.cli.output.streams import Streams
-from supportaccess.cli.output.tables.live import Screen, marking
+from supportaccess.cli.output.tables import Screen, marking
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.output.views import REQUEST_OF_TENANT_VIEW, REQUEST_VIEW, Look
 from supportaccess.cli.watch.text import headline

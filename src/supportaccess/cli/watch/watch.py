@@ -16,10 +16,9 @@ from supportaccess.cli.app.options import given
 from supportaccess.cli.app.suggestions import meant
 from supportaccess.cli.app.tenants import Tenants
 from supportaccess.cli.output.times import parse_duration
-from supportaccess.cli.watch.ending import Ending, Terminated
 from supportaccess.cli.watch.executing import Command
 from supportaccess.cli.watch.filters import Filter
-from supportaccess.cli.watch.loop import Watching
+from supportaccess.cli.watch.loop import Ending, Terminated, Watching
 from supportaccess.cli.watch.notifying import Notifier, urls_of
 from supportaccess.cli.watch.printing import Act, Lines, Live, Teller
 from supportaccess.cli.watch.state import Memory, Position, file_name

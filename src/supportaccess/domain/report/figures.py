@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 
 from supportaccess.domain.attention import listed_at
-from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.audit import AuditEntry, Outcome, outcome_of
 from supportaccess.domain.lint.findings import LintFinding, Skipped
-from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import WAS_APPROVED, AccessRequest, Actor, Status
 from supportaccess.structs import Struct
 

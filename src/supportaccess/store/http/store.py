@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import Limit
 from supportaccess.domain.records import AccessRequest, canonical_json
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.errors import (

@@ -6,15 +6,14 @@ database: a log that was altered, is shorter or is another one is not signed.
 """
 
 from supportaccess.errors import StoreRefused, VerificationFailed
-from supportaccess.store.log_entries import decode_entry, rotation_of
 from supportaccess.store.protocol import LogHead
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Row, Session
 from supportaccess.store.sql.log import read_head
 from supportaccess.store.sql.nodes import LogNodes
-from supportaccess.tlog.checkpoints import Checkpoint
+from supportaccess.store.verification import decode_entry, rotation_of
 from supportaccess.tlog.keys import Keys
 from supportaccess.tlog.merkle import Frontier, leaf_hash
-from supportaccess.tlog.notes import BadNote, VerifierKey, parse_note
+from supportaccess.tlog.notes import BadNote, Checkpoint, VerifierKey, parse_note
 from supportaccess.tlog.signers import BadSignature, key_of, sign, signers_of
 from supportaccess.tlog.verify import BadEntry
 

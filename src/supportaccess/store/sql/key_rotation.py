@@ -4,18 +4,17 @@ from supportaccess.domain.audit import Activity, Step
 from supportaccess.domain.records import Actor
 from supportaccess.domain.times import Clock
 from supportaccess.errors import StoreUnavailable
-from supportaccess.store.log_entries import ROTATION_NOTE
 from supportaccess.store.sql.checkpoints import sign_log
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine
 from supportaccess.store.sql.log import lock_logs, read_head
 from supportaccess.store.sql.nodes import LogNodes
 from supportaccess.store.sql.writes import write_steps
+from supportaccess.store.verification import ROTATION_NOTE
 from supportaccess.structs import Struct
-from supportaccess.tlog.checkpoints import Checkpoint
 from supportaccess.tlog.keys import Keys
-from supportaccess.tlog.notes import VerifierKey
-from supportaccess.tlog.rotations import Rotation
+from supportaccess.tlog.notes import Checkpoint, VerifierKey
 from supportaccess.tlog.signers import key_of, sign
+from supportaccess.tlog.trust import Rotation
 
 _TENANTS = "SELECT tenant_id FROM audit_log_heads WHERE size > 0 ORDER BY 1"
 _TRIES = 10

@@ -2,8 +2,7 @@
 
 from supportaccess.errors import VerificationFailed
 from supportaccess.store.sql.engine import Session
-from supportaccess.tlog.merkle import HASH_SIZE, Frontier, node_hash
-from supportaccess.tlog.proofs import subtrees
+from supportaccess.tlog.merkle import HASH_SIZE, Frontier, node_hash, subtrees
 from supportaccess.tlog.tiles import TILE_HEIGHT, TILE_WIDTH
 
 _LEAVES = """

@@ -8,16 +8,15 @@ from supportaccess.domain.audit import Step
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
 from supportaccess.domain.times import Clock, system_clock
 from supportaccess.errors import InvalidInput, NotFound, StoreRefused, VerificationFailed
-from supportaccess.store.log_entries import decode_entry, rotation_of
 from supportaccess.store.sql.attempts import reads_already
 from supportaccess.store.sql.checkpoints import sign_log, stored_note
 from supportaccess.store.sql.engine import Engine, Session
 from supportaccess.store.sql.log import read_head
 from supportaccess.store.sql.nodes import LogNodes
-from supportaccess.tlog.checkpoints import read_checkpoint
+from supportaccess.store.verification import decode_entry, rotation_of
 from supportaccess.tlog.keys import Keys
-from supportaccess.tlog.notes import BadNote
-from supportaccess.tlog.proofs import BadProof, consistency_proof, inclusion_proof
+from supportaccess.tlog.merkle import BadProof, consistency_proof, inclusion_proof
+from supportaccess.tlog.notes import BadNote, read_checkpoint
 from supportaccess.tlog.published import SignedHead
 from supportaccess.tlog.receipts import Receipt
 from supportaccess.tlog.signers import key_of

@@ -10,8 +10,8 @@ import msgspec
 from supportaccess.domain import expiry, lifecycle
 from supportaccess.domain.attempts import Act, reading, refused
 from supportaccess.domain.audit import Activity, AuditEntry, Step
+from supportaccess.domain.expiry import Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.limits import Limit
 from supportaccess.domain.permissions import MAY_SEE_HEAD, Caller, Permission
 from supportaccess.domain.records import FINAL, AccessRequest, Side, Source
 from supportaccess.domain.source_events import SourceEvent

@@ -1,18 +1,29 @@
-"""Holds a tenant's audit log against its own tree, and the records and raw events against the log."""
+"""Verifies a stored audit log: its own tree, the records and raw events that it vouches for, and its signatures."""
+
+from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.errors import StoreRefused
+from supportaccess.domain.permissions import Caller
+from supportaccess.errors import StoreRefused, VerificationFailed
 from supportaccess.store.protocol import LogHead
-from supportaccess.store.sql.engine import Row, Session
+from supportaccess.store.sql.engine import Engine, Row, Session
 from supportaccess.store.sql.imports import evidence_of
 from supportaccess.store.sql.log import filter_columns, kept_nodes, read_head
+from supportaccess.store.sql.proofs import SqlProofs
 from supportaccess.store.sql.rows import RECORD, ROW, is_row_of, record_from, stored_hash
-from supportaccess.store.verification import Finding, Verification
+from supportaccess.store.verification import Finding, Verification, read_entry
+from supportaccess.tlog.files import Live
+from supportaccess.tlog.keys import Keys
 from supportaccess.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from supportaccess.tlog.notes import VerifierKey, parse_key
+from supportaccess.tlog.published import SignedHead
+from supportaccess.tlog.remembered import Verified
+from supportaccess.tlog.signers import key_of
 from supportaccess.tlog.tiles import TILE_HEIGHT
-from supportaccess.tlog.verify import Verdict
+from supportaccess.tlog.verify import LogVerification, Verdict, verify_log
 
 _ENTRIES = """
     SELECT sequence, at, activity, access_request_id, actor_folded, entry, leaf_hash FROM audit_events
@@ -220,3 +231,60 @@ class _Verifying:
         for import_id in stored.keys() - self._evidence.keys():
             self._find(Verdict.EXTRA, f"{stored[import_id]} raw events belong to no import in the log")
         return sum(stored.values())
+
+
+def verify_signed(
+    engine: Engine,
+    keys: Keys,
+    caller: Caller,
+    given: Sequence[VerifierKey] = (),
+    anchors: Sequence[bytes] = (),
+    since: Verified | None = None,
+) -> LogVerification:
+    """Return what does not hold of a log: against the given keys, or else the store's own, and the given anchors.
+
+    What was written after the last signature is signed first, where the log leads there.
+    """
+    refusal: VerificationFailed | None = None
+    proofs = SqlProofs(engine, caller, keys)
+    try:
+        head = proofs.head()
+    except (VerificationFailed, StoreRefused) as error:
+        if isinstance(error, VerificationFailed):
+            refusal = error
+        elif not given:  # without the store's own key there is nothing to verify with
+            raise
+        proofs = SqlProofs(engine, caller, None)
+        head = proofs.head()
+    with engine.reading([caller.tenant_id]) as session:
+        end = read_head(session, caller.tenant_id)[0].size
+    last = keys.head(caller.tenant_id)
+    if head.checkpoint is None and last is None:
+        return LogVerification(origin=None, size=head.size, root=head.root, entries=0, findings=[])
+    believed = list(given) or _own(keys, caller.tenant_id)
+    if since is not None:
+        believed += map(parse_key, since.keys)
+    kept = [*anchors, *([last[0]] if last else [])]
+    checked = verify_log(Live(proofs, _shown(head, last), end), read_entry, believed, kept, since)
+    return checked if refusal is None else _with(checked, refusal)
+
+
+def _own(keys: Keys, tenant_id: str) -> list[VerifierKey]:
+    return [key_of(signer, keys.origin(tenant_id)) for signer in keys.signers()] if keys.exists else []
+
+
+def _shown(head: SignedHead, last: tuple[bytes, object] | None) -> SignedHead:
+    """Return a head with a checkpoint: where the database has lost its own, the one that is kept outside it."""
+    if head.checkpoint is not None or last is None:
+        return head
+    return replace(head, checkpoint=last[0].decode())
+
+
+def _with(checked: LogVerification, refusal: VerificationFailed) -> LogVerification:
+    """Return an outcome with why the log was not signed, unless that was found anyway."""
+    verdict = Verdict(refusal.verdict)
+    if any(each.verdict == verdict for each in checked.findings):
+        return checked
+    return replace(
+        checked, findings=[*checked.findings, Finding(verdict=verdict, message=refusal.message)], verified=None
+    )

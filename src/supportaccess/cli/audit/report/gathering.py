@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 
 from supportaccess import __version__
 from supportaccess.cli.audit.inputs import entries, evidence_for, requests
-from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.audit import AuditEntry, Outcome, outcome_of
 from supportaccess.domain.lint.findings import Code, LintFinding, Skipped
 from supportaccess.domain.lint.rules import lint
-from supportaccess.domain.outcomes import Outcome, outcome_of
 from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.report.figures import (
     LogState,

@@ -5,10 +5,9 @@ import hashlib
 import pkgutil
 from collections.abc import Iterable, Iterator
 
+from supportaccess.cli.audit.report.html import Child, Html, joined, moment, table, tag
 from supportaccess.cli.audit.report.request import article
-from supportaccess.cli.audit.report.text import moment, table
 from supportaccess.cli.audit.report.timeline import MOST_DRAWN, timeline
-from supportaccess.cli.output.html import Child, Html, joined, tag
 from supportaccess.cli.output.times import duration
 from supportaccess.domain.lint.findings import LintFinding
 from supportaccess.domain.lint.rules import counting

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from supportaccess.cli.audit.report.text import moment, table
+from supportaccess.cli.audit.report.html import Child, Html, joined, moment, table, tag
 from supportaccess.cli.output.attempts import tried
-from supportaccess.cli.output.html import Child, Html, joined, tag
 from supportaccess.cli.output.times import duration
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.records import Actor, ActorKind, Source, Status

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from supportaccess.cli.output.html import Html, joined, tag
+from supportaccess.cli.audit.report.html import Html, joined, tag
 from supportaccess.domain.records import Status
 from supportaccess.domain.report.figures import OpenAccess, Period
 

@@ -11,8 +11,7 @@ import msgspec
 from supportaccess import __version__
 from supportaccess.cli.output.attempts import tried
 from supportaccess.cli.output.fields import Layout
-from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.outcomes import Outcome, outcome_of
+from supportaccess.domain.audit import Activity, AuditEntry, Outcome, outcome_of
 from supportaccess.domain.records import Actor, ActorKind
 from supportaccess.domain.times import to_microseconds
 

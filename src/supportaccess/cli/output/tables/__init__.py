@@ -1,1 +1,0 @@
-"""Tables: for a terminal, in a pipe, and on a screen that changes."""
