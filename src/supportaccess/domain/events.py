@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from supportaccess.domain import expiry
 from supportaccess.domain.attention import listed_at
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.records import AccessRequest, Actor, Status, canonical_json
+from supportaccess.domain.records import BY_CLOCK, AccessRequest, Actor, Status, canonical_json
 from supportaccess.domain.times import to_microseconds
 from supportaccess.structs import OpenName, Struct
 
@@ -51,8 +51,6 @@ TOLD = frozenset(
     }
 )
 """The activities that are told of, where their entry is about an access request; unknown ones if they changed it."""
-
-_BY_CLOCK = {Status.LAPSED: Status.PENDING, Status.EXPIRED: Status.APPROVED}
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -101,7 +99,7 @@ def event_of(entry: AuditEntry, record: AccessRequest | None) -> Event | None:
 def ended_by_clock(record: AccessRequest, tenant_id: str, now: datetime) -> Event | None:
     """Return what the clock did to a request, as it is also told once it is written down."""
     record = expiry.as_of(record, now)
-    if record.status not in _BY_CLOCK or record.ended_at is None:
+    if record.status not in BY_CLOCK or record.ended_at is None:
         return None
     what = What(record.status.value)
     return Event(
@@ -111,7 +109,7 @@ def ended_by_clock(record: AccessRequest, tenant_id: str, now: datetime) -> Even
         tenant_id=tenant_id,
         access_request_id=record.id,
         support_request_id=record.support_request_id,
-        status_before=_BY_CLOCK[record.status],
+        status_before=BY_CLOCK[record.status],
         status_after=record.status,
         actor=expiry.SYSTEM,
         record=record,

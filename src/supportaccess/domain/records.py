@@ -8,7 +8,7 @@ import base64
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -33,11 +33,46 @@ class Status(OpenName):
         """What it is in filters and rules: an unknown one is open access, so that nobody overlooks it."""
         return self if self.is_known else Status.APPROVED
 
+    @property
+    def tone(self) -> "Tone":
+        """How it is set off: one that is unknown needs attention."""
+        return FACTS[self].tone if self.is_known else Tone.WARN
 
-OPEN = frozenset({Status.PENDING, Status.APPROVED})
-FINAL = frozenset(Status) - OPEN
-WAS_APPROVED = frozenset({Status.APPROVED, Status.REVOKED, Status.COMPLETED, Status.EXPIRED})
+
+class Tone(StrEnum):
+    """How a status is set off where it is shown."""
+
+    WARN = "warn"
+    GOOD = "good"
+    BAD = "bad"
+    QUIET = "quiet"
+
+
+class Facts(NamedTuple):
+    """What a status means. `ended_by_clock` is the open status that the clock alone turns into it."""
+
+    is_open: bool
+    was_approved: bool
+    tone: Tone
+    ended_by_clock: Status | None = None
+
+
+FACTS = {
+    Status.PENDING: Facts(is_open=True, was_approved=False, tone=Tone.WARN),
+    Status.APPROVED: Facts(is_open=True, was_approved=True, tone=Tone.GOOD),
+    Status.REJECTED: Facts(is_open=False, was_approved=False, tone=Tone.BAD),
+    Status.CANCELED: Facts(is_open=False, was_approved=False, tone=Tone.QUIET),
+    Status.LAPSED: Facts(is_open=False, was_approved=False, tone=Tone.QUIET, ended_by_clock=Status.PENDING),
+    Status.REVOKED: Facts(is_open=False, was_approved=True, tone=Tone.BAD),
+    Status.COMPLETED: Facts(is_open=False, was_approved=True, tone=Tone.QUIET),
+    Status.EXPIRED: Facts(is_open=False, was_approved=True, tone=Tone.QUIET, ended_by_clock=Status.APPROVED),
+}
+OPEN = frozenset(status for status, facts in FACTS.items() if facts.is_open)
+FINAL = frozenset(FACTS) - OPEN
+WAS_APPROVED = frozenset(status for status, facts in FACTS.items() if facts.was_approved)
 """The statuses of a request whose access is open or was open."""
+BY_CLOCK = {status: facts.ended_by_clock for status, facts in FACTS.items() if facts.ended_by_clock is not None}
+"""The statuses that the clock alone gives, and the open one that each ends."""
 
 
 class Source(OpenName):

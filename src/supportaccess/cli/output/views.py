@@ -12,7 +12,7 @@ from supportaccess.cli.output.colour import Colour
 from supportaccess.cli.output.fields import cell_text, picker
 from supportaccess.cli.output.times import age, duration, local_time
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.records import AccessRequest, Actor, Status
+from supportaccess.domain.records import AccessRequest, Actor, Status, Tone
 
 _SHORT = 8
 _WHOLE = 36
@@ -22,13 +22,7 @@ _UNKNOWN = "-"
 Cell = tuple[str, Colour | None]
 """A text as it is, not yet made safe, and the colour to show it in."""
 
-STATUS_COLOURS = {
-    Status.PENDING: Colour.YELLOW,
-    Status.APPROVED: Colour.GREEN,
-    Status.REVOKED: Colour.RED,
-    Status.REJECTED: Colour.RED,
-}
-"""The colours of the statuses; the others, all final, are dim. One that is unknown needs attention."""
+TONES = {Tone.WARN: Colour.YELLOW, Tone.GOOD: Colour.GREEN, Tone.BAD: Colour.RED, Tone.QUIET: Colour.DIM}
 
 
 class Heading(NamedTuple):
@@ -98,7 +92,7 @@ def usual_widths(view: View) -> list[int]:
 
 def status_colour(status: Status) -> Colour:
     """Return the colour of a status."""
-    return STATUS_COLOURS.get(status, Colour.DIM if status.is_known else Colour.YELLOW)
+    return TONES[status.tone]
 
 
 def _alike(one: str, other: str) -> int:

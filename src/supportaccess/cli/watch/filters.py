@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from supportaccess.domain.events import Event, What
-from supportaccess.domain.records import OPEN, AccessRequest, Status
+from supportaccess.domain.records import BY_CLOCK, OPEN, AccessRequest, Status
 
 
 class Filter(NamedTuple):
@@ -57,6 +57,6 @@ def _engineer(record: AccessRequest) -> list[str | None]:
 
 def _every_text(record: AccessRequest) -> list[str | None]:
     actors = [actor.display_name for actor in (record.decided_by, record.ended_by) if actor is not None]
-    by_clock = record.status in {Status.LAPSED, Status.EXPIRED}
+    by_clock = record.status in BY_CLOCK
     own = [record.support_request_id, record.title, record.reason, record.decision_reason]
     return [*own, None if by_clock else record.end_reason, *_engineer(record), *actors]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from supportaccess.domain.attention import listed_at
-from supportaccess.domain.records import AccessRequest, Source, Status
+from supportaccess.domain.records import FACTS, AccessRequest, Source
 
 
 class Standing(Enum):
@@ -26,21 +26,12 @@ class Standing(Enum):
         return self is Standing.LET_IN
 
 
-_STANDINGS = {
-    Status.PENDING: Standing.WAITING,
-    Status.APPROVED: Standing.LET_IN,
-    Status.REJECTED: Standing.REFUSED,
-    Status.CANCELED: Standing.REFUSED,
-    Status.LAPSED: Standing.REFUSED,
-    Status.REVOKED: Standing.ENDED,
-    Status.COMPLETED: Standing.ENDED,
-    Status.EXPIRED: Standing.ENDED,
-}
-
-
 def standing(record: AccessRequest) -> Standing:
     """Return what the record's status means."""
-    return _STANDINGS[record.status.counts_as]
+    facts = FACTS[record.status.counts_as]
+    if facts.is_open:
+        return Standing.LET_IN if facts.was_approved else Standing.WAITING
+    return Standing.ENDED if facts.was_approved else Standing.REFUSED
 
 
 def partners(records: Iterable[AccessRequest]) -> dict[str, AccessRequest]:

@@ -11,7 +11,7 @@ import msgspec
 from supportaccess.domain.attention import listed_at
 from supportaccess.domain.audit import AuditEntry, Outcome, outcome_of
 from supportaccess.domain.lint.findings import LintFinding, Skipped
-from supportaccess.domain.records import WAS_APPROVED, AccessRequest, Actor, Status
+from supportaccess.domain.records import FINAL, WAS_APPROVED, AccessRequest, Actor, Status
 from supportaccess.structs import Struct
 
 
@@ -157,12 +157,7 @@ def numbers_of(records: Collection[AccessRequest], attempts: Iterable[AuditEntry
         requests=len(records),
         raised=sum(period.has(listed_at(record)) for record in records),
         approved=sum(record.status.counts_as in WAS_APPROVED and period.has(_opened_at(record)) for record in records),
-        rejected=ended(Status.REJECTED),
-        canceled=ended(Status.CANCELED),
-        lapsed=ended(Status.LAPSED),
-        revoked=ended(Status.REVOKED),
-        completed=ended(Status.COMPLETED),
-        expired=ended(Status.EXPIRED),
+        **{status.value: ended(status) for status in FINAL},
         pending_at_end=sum(_is_pending_at(record, period.until) for record in records),
         open_at_end=len(open_at_end),
         open_without_limit=sum(record.expires_at is None for record in open_at_end),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from supportaccess.domain.lint.findings import Skipped
-from supportaccess.domain.records import ActorKind, Confidence, Side, Source, Status
+from supportaccess.domain.records import BY_CLOCK, ActorKind, Confidence, Side, Source
 from supportaccess.domain.report.figures import LogState, Period, ReportedRequest
 
 _RECENT = timedelta(hours=1)
@@ -74,7 +74,7 @@ def _of_records(requests: Sequence[ReportedRequest]) -> Iterator[str]:
 
 
 def _is_not_written_down(record: ReportedRequest) -> bool:
-    by_clock = record.source is Source.STORE and record.status in {Status.LAPSED, Status.EXPIRED}
+    by_clock = record.source is Source.STORE and record.status in BY_CLOCK
     return by_clock and not any(entry.status_after is record.status for entry in record.history)
 
 

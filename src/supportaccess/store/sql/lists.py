@@ -15,7 +15,7 @@ import msgspec
 
 from supportaccess.domain.attention import NEVER, attention_key, listed_at
 from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
-from supportaccess.domain.records import FINAL, WAS_APPROVED, AccessRequest, Status
+from supportaccess.domain.records import BY_CLOCK, FINAL, OPEN, WAS_APPROVED, AccessRequest, Status
 from supportaccess.domain.times import to_microseconds
 from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.store.protocol import Order, RequestQuery
@@ -53,14 +53,14 @@ class _Arm(NamedTuple):
 
 
 _OPEN_ARMS = {
-    Status.PENDING: _Arm("status = 'pending' AND {urgency} > :now", 0),
-    Status.APPROVED: _Arm("status = 'approved' AND {urgency} > :now", 1),
+    status: _Arm(f"status = '{status}' AND {{urgency}} > :now", group)
+    for group, status in enumerate(status for status in Status if status in OPEN)
 }
 _FINAL_ARMS = {status: _Arm(f"status = '{status}'", 2) for status in sorted(FINAL)}
 # What the clock ended and no sweep has written down yet. Their urgency is the end itself, not minus the end.
 _UNSWEPT_ARMS = {
-    Status.LAPSED: _Arm("status = 'pending' AND {urgency} <= :now", 2, "-{urgency}", "{urgency} DESC, ", True, True),
-    Status.EXPIRED: _Arm("status = 'approved' AND {urgency} <= :now", 2, "-{urgency}", "{urgency} DESC, ", True, True),
+    ended: _Arm(f"status = '{before}' AND {{urgency}} <= :now", 2, "-{urgency}", "{urgency} DESC, ", True, True)
+    for ended, before in BY_CLOCK.items()
 }
 # Every status between two neighbours of ours, in the order of the indexes: a few searches that as a rule find nothing.
 # The urgency of such a row is what a later version makes of it, and has no part in its place here.

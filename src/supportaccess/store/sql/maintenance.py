@@ -7,7 +7,7 @@ from supportaccess.domain.times import Clock, to_microseconds
 from supportaccess.store.sql.attempts import WITH_SOMETHING_COUNTED, end_of_windows, settle
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Statement
 from supportaccess.store.sql.log import lock_logs
-from supportaccess.store.sql.rows import RECORD, record_from
+from supportaccess.store.sql.rows import OPEN_STATUSES, RECORD, record_from
 from supportaccess.store.sql.writes import write_steps
 from supportaccess.structs import Struct
 
@@ -16,13 +16,13 @@ ANSWERS_KEPT = timedelta(days=7)
 
 _AT_ONCE = 500
 # `|| ''` keeps a database from walking along all rows of every tenant to have the tenants in order.
-_WITH_SOMETHING_DUE = """
-    SELECT DISTINCT tenant_id || '' FROM access_requests WHERE status IN ('pending', 'approved') AND urgency <= :now
+_WITH_SOMETHING_DUE = f"""
+    SELECT DISTINCT tenant_id || '' FROM access_requests WHERE status IN ({OPEN_STATUSES}) AND urgency <= :now
 """
 _WITH_OLD_ANSWERS = "SELECT DISTINCT tenant_id || '' FROM idempotency WHERE at < :before"
 _FALLEN_DUE = f"""
     SELECT {RECORD} FROM access_requests
-    WHERE tenant_id = :tenant_id AND status IN ('pending', 'approved') AND urgency <= :now
+    WHERE tenant_id = :tenant_id AND status IN ({OPEN_STATUSES}) AND urgency <= :now
     ORDER BY urgency, id LIMIT {_AT_ONCE}
 """
 _FORGET_ANSWERS = "DELETE FROM idempotency WHERE tenant_id = :tenant_id AND at < :before"

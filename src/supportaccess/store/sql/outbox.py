@@ -6,7 +6,7 @@ from datetime import datetime
 from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.times import from_microseconds, to_microseconds
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Session, Statement
-from supportaccess.store.sql.rows import RECORD, record_from
+from supportaccess.store.sql.rows import OPEN_STATUSES, RECORD, record_from
 from supportaccess.structs import Struct
 
 MOST_NEAR = 200
@@ -26,7 +26,7 @@ _ENABLE = """
     WHERE tenant_id = :tenant_id AND disabled_at IS NOT NULL
 """
 # `|| ''` as in the sweep: the tenants are wanted, in no order.
-_WAITING = """
+_WAITING = f"""
     SELECT cursor.tenant_id || '' FROM webhook_cursors AS cursor
     JOIN audit_log_heads AS head ON head.tenant_id = cursor.tenant_id
     WHERE cursor.webhook = :webhook AND cursor.disabled_at IS NULL AND cursor.next_attempt_at <= :now
@@ -34,7 +34,7 @@ _WAITING = """
     UNION
     SELECT request.tenant_id || '' FROM access_requests AS request
     JOIN webhook_cursors AS cursor ON cursor.tenant_id = request.tenant_id
-    WHERE request.status IN ('pending', 'approved') AND request.urgency > :now AND request.urgency <= :until
+    WHERE request.status IN ({OPEN_STATUSES}) AND request.urgency > :now AND request.urgency <= :until
     AND cursor.webhook = :webhook AND cursor.disabled_at IS NULL AND cursor.next_attempt_at <= :now
     AND request.urgency > cursor.announced_until
 """
@@ -61,7 +61,7 @@ _FAIL = """
 """
 _NEAR = f"""
     SELECT {RECORD} FROM access_requests
-    WHERE tenant_id = :tenant_id AND status IN ('pending', 'approved') AND urgency > :after AND urgency <= :until
+    WHERE tenant_id = :tenant_id AND status IN ({OPEN_STATUSES}) AND urgency > :after AND urgency <= :until
     ORDER BY urgency, id LIMIT {MOST_NEAR}
 """
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from supportaccess.domain.attention import listed_at, urgency
-from supportaccess.domain.records import AccessRequest, Engineer, Status, content_hash
+from supportaccess.domain.records import BY_CLOCK, OPEN, AccessRequest, Engineer, Status, content_hash
 from supportaccess.domain.times import to_microseconds
 from supportaccess.errors import StoreRefused
 from supportaccess.store.sql.engine import Row
@@ -47,6 +47,10 @@ _record = msgspec.json.Decoder(AccessRequest)
 _members = msgspec.json.Decoder(dict[str, object])
 _records = msgspec.json.Decoder(list[AccessRequest])
 _UNREADABLE = (ValueError, TypeError, RecursionError, msgspec.MsgspecError)
+
+
+OPEN_STATUSES = ", ".join(f"'{status}'" for status in Status if status in OPEN)
+"""For SQL, in the order of the partial indexes' conditions."""
 
 
 def fold(*texts: str | None) -> str:
@@ -97,7 +101,7 @@ def _searched(record: AccessRequest, engineer: Engineer) -> str:
         record.reason,
         record.decision_reason,
         # The clock's reason is not stored before a sweep, so it is not searched after one either.
-        None if record.status in {Status.LAPSED, Status.EXPIRED} else record.end_reason,
+        None if record.status in BY_CLOCK else record.end_reason,
         *actors,
     )
 

@@ -36,7 +36,7 @@ from supportaccess.store.sql.idempotency import Answers
 from supportaccess.store.sql.lists import Listing
 from supportaccess.store.sql.log import lock_logs
 from supportaccess.store.sql.pages import Found, read_page
-from supportaccess.store.sql.rows import GET, RECORD, record_from
+from supportaccess.store.sql.rows import GET, OPEN_STATUSES, RECORD, record_from
 from supportaccess.store.sql.writes import write_steps
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _FIND = f"""
     ) AS by_id
     UNION ALL
     SELECT * FROM (
-        SELECT {RECORD}, CASE WHEN status IN ({_FINAL}) OR status IN ('pending', 'approved') AND urgency <= :now
+        SELECT {RECORD}, CASE WHEN status IN ({_FINAL}) OR status IN ({OPEN_STATUSES}) AND urgency <= :now
             THEN 1 ELSE 0 END, -listed_at
         FROM access_requests
         WHERE tenant_id = :tenant_id AND support_request_id = :support_request_id

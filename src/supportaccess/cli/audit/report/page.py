@@ -11,6 +11,7 @@ from supportaccess.cli.audit.report.timeline import MOST_DRAWN, timeline
 from supportaccess.cli.output.times import duration
 from supportaccess.domain.lint.findings import LintFinding
 from supportaccess.domain.lint.rules import counting
+from supportaccess.domain.records import Status
 from supportaccess.domain.report.figures import OpenAccess, Report
 
 _SECTIONS = (
@@ -24,13 +25,7 @@ _SECTIONS = (
 _NUMBERS = (
     ("Requests", "requests"),
     ("Raised", "raised"),
-    ("Approved", "approved"),
-    ("Rejected", "rejected"),
-    ("Canceled", "canceled"),
-    ("Lapsed", "lapsed"),
-    ("Revoked", "revoked"),
-    ("Completed", "completed"),
-    ("Expired", "expired"),
+    *((status.capitalize(), status.value) for status in Status if status is not Status.PENDING),
     ("Pending at the end", "pending_at_end"),
     ("Open at the end", "open_at_end"),
     ("Open without limit", "open_without_limit"),

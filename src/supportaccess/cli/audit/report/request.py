@@ -10,8 +10,6 @@ from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.records import Actor, ActorKind, Source, Status
 from supportaccess.domain.report.figures import ReportedRequest, name_of
 
-_CLASSES = {Status.REVOKED: "bad", Status.REJECTED: "bad", Status.APPROVED: "good", Status.PENDING: "warn"}
-
 
 def article(request: ReportedRequest) -> Html:
     """Return the request. Its anchor is named for its ID."""
@@ -21,7 +19,7 @@ def article(request: ReportedRequest) -> Html:
         tag(
             "header",
             tag("h3", title),
-            tag("span", request.status.value, class_=f"status {_class(request.status)}"),
+            tag("span", request.status.value, class_=f"status {request.status.tone.value}"),
             *(tag("span", code, class_="bad") for code in request.findings),
             tag("code", request.id, class_="quiet"),
         ),
@@ -30,10 +28,6 @@ def article(request: ReportedRequest) -> Html:
         _history(request),
         id=f"r-{request.id}",
     )
-
-
-def _class(status: Status) -> str:
-    return _CLASSES.get(status, "quiet" if status.is_known else "warn")
 
 
 def _facts(request: ReportedRequest) -> Iterator[Html]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from supportaccess.cli.audit.report.html import Html, joined, tag
-from supportaccess.domain.records import Status
+from supportaccess.domain.records import FINAL, WAS_APPROVED, Status
 from supportaccess.domain.report.figures import OpenAccess, Period
 
 MOST_DRAWN = 100
@@ -67,7 +67,7 @@ def _row(access: OpenAccess, period: Period, top: int) -> Html:
 
 
 def _class(status: Status) -> str:
-    return status.value if status in {Status.REVOKED, Status.COMPLETED, Status.EXPIRED} else "open"
+    return status.value if status in FINAL & WAS_APPROVED else "open"
 
 
 def _ticks(period: Period, bottom: int) -> Iterator[Html]:
