@@ -1,6 +1,8 @@
+import sys
 from pathlib import Path
 
 import pytest
+from platformdirs import PlatformDirs
 
 from supportaccess.errors import InvalidInput
 from supportaccess.settings.paths import Paths
@@ -37,3 +39,23 @@ def test_a_relative_folder_is_refused(kind: str) -> None:
         Paths.from_environment({f"SUPPORTACCESS_{kind}_DIR": "some/where"})
 
     assert f"SUPPORTACCESS_{kind}_DIR" in str(raised.value.hint)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, where platformdirs is not asked")
+@pytest.mark.parametrize("home", ["/home/ann", "/home/a nn/ä", "/", "relative", "", None])
+@pytest.mark.parametrize("base", ["/srv/x", "/srv/x/", " /srv/x", "relative", "~/x", "", None])
+def test_usual_folders_are_those_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, base: str | None
+) -> None:
+    """The folders that are worked out without platformdirs are the ones that it names."""
+    variables = {"HOME": home, **{f"XDG_{kind}_HOME": base for kind in ("CONFIG", "DATA", "CACHE")}}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, raising=False)
+    usual = PlatformDirs("supportaccess", appauthor=False)
+    expected = tuple(map(Path, (usual.user_config_dir, usual.user_data_dir, usual.user_cache_dir)))
+
+    if all(path.is_absolute() for path in expected):
+        assert tuple(Paths.from_environment({})) == expected
+    else:
+        with pytest.raises(InvalidInput, match="not an absolute path"):
+            Paths.from_environment({})

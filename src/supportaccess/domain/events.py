@@ -3,7 +3,6 @@
 One tenant's events are of its own log and records alone, so that they tell nothing that its view does not have.
 """
 
-import hashlib
 from datetime import datetime, timedelta
 
 from supportaccess.domain import expiry
@@ -143,7 +142,9 @@ def announcement(record: AccessRequest, tenant_id: str, ahead: timedelta, now: d
 def event_id(tenant_id: str, request_id: str, what: What, time: datetime) -> str:
     """Return the name of an event: it follows from what happened, so that whoever tells it names it the same."""
     told = canonical_json([tenant_id, request_id, what.value, to_microseconds(time)])
-    return f"evt_{hashlib.sha256(told).hexdigest()[:32]}"
+    from hashlib import sha256
+
+    return f"evt_{sha256(told).hexdigest()[:32]}"
 
 
 def is_told(entry: AuditEntry) -> bool:

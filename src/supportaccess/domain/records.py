@@ -5,7 +5,6 @@ the tenant may not know, is absent. All times are UTC.
 """
 
 import base64
-import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -209,7 +208,9 @@ def canonical_json(value: object) -> bytes:
 
 def content_hash(content: object) -> str:
     """Return the SHA-256 (base64url, unpadded) of the canonical JSON of what a record has without its `etag`."""
-    return base64.urlsafe_b64encode(hashlib.sha256(canonical_json(content)).digest()).decode().rstrip("=")
+    from hashlib import sha256  # lists hash nothing
+
+    return base64.urlsafe_b64encode(sha256(canonical_json(content)).digest()).decode().rstrip("=")
 
 
 def record_hash(record: AccessRequest) -> str:

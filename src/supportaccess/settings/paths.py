@@ -1,8 +1,8 @@
 """Where files live, and whether others can get at them."""
 
 import os
-import shlex
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -15,6 +15,9 @@ FOLDERS = {
     "cache": "SUPPORTACCESS_CACHE_DIR",
 }
 """The variable that names each folder instead of the system's usual one."""
+PROGRAM = "supportaccess"
+_XDG = {"config": ".config", "data": ".local/share", "cache": ".cache"}
+"""https://specifications.freedesktop.org/basedir-spec/latest/: below the home folder."""
 
 
 class Paths(NamedTuple):
@@ -30,14 +33,8 @@ class Paths(NamedTuple):
 
         Raises InvalidInput for a relative path.
         """
-        from platformdirs import PlatformDirs
-
-        usual = PlatformDirs("supportaccess", appauthor=False)
-        return cls(
-            config=_folder(environment, FOLDERS["config"], usual.user_config_dir),
-            data=_folder(environment, FOLDERS["data"], usual.user_data_dir),
-            cache=_folder(environment, FOLDERS["cache"], usual.user_cache_dir),
-        )
+        folders = (Path(environment.get(variable) or _usual(kind)) for kind, variable in FOLDERS.items())
+        return cls(*map(_absolute, folders, FOLDERS.values()))
 
     @property
     def store(self) -> Path:
@@ -55,8 +52,20 @@ class Paths(NamedTuple):
         return self.data / "logs"
 
 
-def _folder(environment: Mapping[str, str], variable: str, usual: str) -> Path:
-    path = Path(environment.get(variable) or usual)
+def _usual(kind: str) -> Path:
+    """Return the system's usual folder: what platformdirs says, which takes as long to load as a list to be read."""
+    if sys.platform == "linux":
+        base, home = os.environ.get(f"XDG_{kind.upper()}_HOME", ""), os.environ.get("HOME", "")
+        if base.startswith("/"):
+            return Path(base, PROGRAM)
+        if home.startswith("/"):
+            return Path(home.rstrip("/") or "/", _XDG[kind], PROGRAM)
+    from platformdirs import PlatformDirs
+
+    return Path(getattr(PlatformDirs(PROGRAM, appauthor=False), f"user_{kind}_dir"))
+
+
+def _absolute(path: Path, variable: str) -> Path:
     if not path.is_absolute():
         raise InvalidInput(
             f"the folder {str(path)!r} is not an absolute path",
@@ -89,7 +98,9 @@ def trouble_of(path: Path) -> str | None:
         status = path.lstat()
     except OSError:
         return None  # not there, or gone meanwhile
-    name = shlex.quote(str(path))
+    from shlex import quote  # for the hint alone
+
+    name = quote(str(path))
     if stat.S_ISLNK(status.st_mode):
         return f"It is a symbolic link: put what it leads to in its place, then: chmod go= {name}"
     wanted = 0o700 if stat.S_ISDIR(status.st_mode) else 0o600

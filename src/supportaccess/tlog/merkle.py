@@ -5,11 +5,11 @@ sections 2.1.3.2 and 2.1.4.2, says. The work of a check is bounded by the size o
 hashes for any tree that there can be.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HASH_SIZE = 32
-EMPTY_ROOT = hashlib.sha256().digest()
+EMPTY_ROOT = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+"""SHA-256 of nothing, written out: whoever only reads a head need not load what hashes."""
 
 LARGEST_TREE = 2**63 - 1
 LONGEST_PATH = 64
@@ -19,12 +19,16 @@ Nodes = Callable[[int, int], bytes]
 
 def leaf_hash(entry: bytes) -> bytes:
     """Return the hash of one entry: SHA-256(0x00 || entry)."""
-    return hashlib.sha256(b"\x00" + entry).digest()
+    from hashlib import sha256
+
+    return sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node: SHA-256(0x01 || left || right)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    from hashlib import sha256
+
+    return sha256(b"\x01" + left + right).digest()
 
 
 class Frontier:

@@ -6,7 +6,6 @@ What is parsed here comes from anywhere: nothing of a note is to be believed bef
 text was verified.
 """
 
-import hashlib
 import re
 from base64 import b64encode
 from binascii import Error as Base64Error
@@ -58,7 +57,9 @@ class VerifierKey(Struct, frozen=True, kw_only=True):
     @property
     def key_id(self) -> bytes:
         """The four bytes by which a signature names its key."""
-        return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.public_key).digest()[:4]
+        from hashlib import sha256  # whoever reads a list verifies nothing
+
+        return sha256(self.name.encode() + b"\n" + ED25519 + self.public_key).digest()[:4]
 
     def __str__(self) -> str:
         """Return the key as it is handed on: `name+ID+key`."""

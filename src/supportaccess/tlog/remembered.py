@@ -1,6 +1,5 @@
 """What the command line remembers of the logs that it saw: outside every store, and so what a store is held against."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -77,7 +76,9 @@ class Memory:
         return path
 
     def _path(self, store: str, tenant_id: str) -> Path:
-        return self._folder / f"{tenant_id}-{hashlib.sha256(store.encode()).hexdigest()[:16]}.json"
+        from hashlib import sha256
+
+        return self._folder / f"{tenant_id}-{sha256(store.encode()).hexdigest()[:16]}.json"
 
     def _read(self, path: Path) -> Remembered | None:
         data = read_bounded(path, _LARGEST)

@@ -10,12 +10,10 @@ from supportaccess.store.protocol import LogHead
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Row, Session
 from supportaccess.store.sql.log import read_head
 from supportaccess.store.sql.nodes import LogNodes
-from supportaccess.store.verification import decode_entry, rotation_of
 from supportaccess.tlog.keys import Keys
 from supportaccess.tlog.merkle import Frontier, leaf_hash
 from supportaccess.tlog.notes import BadNote, Checkpoint, VerifierKey, parse_note
 from supportaccess.tlog.signers import BadSignature, key_of, sign, signers_of
-from supportaccess.tlog.verify import BadEntry
 
 _UNSIGNED = """
     SELECT heads.tenant_id FROM audit_log_heads AS heads
@@ -185,6 +183,9 @@ def _next_signer(data: bytes, signer: _KeyName | None) -> _KeyName | None:
     """Return who signs after an entry: who did before, unless it is a rotation from that key, signed by both."""
     if b'"Key rotated"' not in data:
         return signer
+    from supportaccess.store.verification import decode_entry, rotation_of
+    from supportaccess.tlog.verify import BadEntry
+
     try:
         found = rotation_of(decode_entry(data))
         if found is None:

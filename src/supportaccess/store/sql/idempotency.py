@@ -1,6 +1,5 @@
 """Remembers the answer to each idempotency key, so that a repeated act answers as it did and changes nothing."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -62,4 +61,6 @@ class Answers(Generic[T]):
 
 
 def _hash(payload: object) -> bytes:
-    return hashlib.sha256(canonical_json(payload)).digest()
+    from hashlib import sha256
+
+    return sha256(canonical_json(payload)).digest()
