@@ -32,7 +32,7 @@ class Way:
         self.url = urlsplit(endpoint)
         self.host = self.url.hostname or ""
         self.is_local = is_loopback(self.host)
-        proxy = None if self.is_local else proxy_for(self.host)
+        proxy = proxy_for(self.host)
         self.proxy: SplitResult | None = None if proxy is None else urlsplit(proxy)
 
 
