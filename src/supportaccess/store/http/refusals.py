@@ -3,13 +3,11 @@
 import json
 import re
 from base64 import b64decode
-from datetime import UTC, datetime
-from math import ceil
 
 import msgspec
 
 from supportaccess import errors
-from supportaccess.http.failures import Failure
+from supportaccess.http.failures import Failure, retry_after
 from supportaccess.store.http.transport import Answer
 from supportaccess.store.wire import REQUEST_ID_HEADER, Error, ErrorBody
 
@@ -18,7 +16,6 @@ OTHER_TENANT_NEEDED = "ResourceTenantTokenRequired"
 TRY_AGAIN = frozenset({429, 502, 503, 504})
 _LONGEST_TEXT = 2000
 _LONGEST_ID = 128
-_LONGEST_WAIT = 10**6
 
 _bodies = msgspec.json.Decoder(ErrorBody)
 
@@ -95,7 +92,7 @@ def failure_by(answer: Answer, endpoint: str) -> Failure:
     error = refusal_of(answer, endpoint)
     # Our own server says when it does not know; whoever stands in between cannot know.
     sure = answer.status == 429 or (told_by(answer) is not None and not isinstance(error, errors.OutcomeUnknown))
-    wait = _seconds(answer.headers.get("retry-after", ""))
+    wait = retry_after(answer.headers.get("retry-after", ""))
     if wait:
         error.hint = f"It asks to be left alone for {wait} {'second' if wait == 1 else 'seconds'}; then try again."
     return Failure(error, again=answer.status in TRY_AGAIN, in_doubt=not sure, wait=wait)
@@ -131,19 +128,6 @@ def _not_ours(answer: Answer, endpoint: str) -> errors.SupportAccessError:
 def _line(text: str) -> str:
     """Return the text as one line of sane length: it comes from elsewhere."""
     return " ".join(text.split())[:_LONGEST_TEXT]
-
-
-def _seconds(text: str) -> int:
-    """Return the whole seconds of a Retry-After: our server sends a number, who stands in between may send a date."""
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return min(int(text), _LONGEST_WAIT)
-    from email.utils import parsedate_to_datetime
-
-    try:
-        seconds = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    except (ValueError, OverflowError):
-        return 0
-    return min(max(0, ceil(seconds)), _LONGEST_WAIT)
 
 
 def claims_wanted(header: str) -> str | None:

@@ -6,18 +6,16 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from supportaccess import __version__
 from supportaccess.errors import StoreRefused
-from supportaccess.http.connections import connections_to
+from supportaccess.http.connections import HEADERS, TooLarge, connections_to, read_body
 from supportaccess.http.deadlines import within
 from supportaccess.http.endpoints import check_endpoint
-from supportaccess.http.failures import Failure, failure_of
+from supportaccess.http.failures import Failure, Reason, failure_of
 from supportaccess.store.background import MOST_AT_ONCE
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
-_PIECE = 256 * 1024
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"supportaccess/{__version__}"}
+_HEADERS = {**HEADERS, "Accept": "application/json"}
 
 
 class Answer(NamedTuple):
@@ -31,8 +29,7 @@ class Answer(NamedTuple):
 class Transport:
     """Connections to one endpoint, kept open from one request to the next; for any thread.
 
-    Not `requests`: it costs a third more at start-up, replaces our Authorization header by one of .netrc, and keeps
-    cookies.
+    Not the sessions of `http.session`: `requests` costs a third more at start-up.
     """
 
     def __init__(self, endpoint: str) -> None:
@@ -67,21 +64,13 @@ class Transport:
                     assert_same_host=False,
                     preload_content=False,
                 )
-                return Answer(response.status, response.headers, self._read(response))
+                return Answer(response.status, response.headers, read_body(response, LARGEST_ANSWER))
+        except TooLarge as error:
+            refused = StoreRefused(f"{self.endpoint} answered with more than {LARGEST_ANSWER >> 20} MiB")
+            raise Failure(refused, again=False, in_doubt=True, reason=Reason.TOO_LARGE) from error
         except urllib3.exceptions.HTTPError as error:
             raise failure_of(error, self.endpoint) from error
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
-
-    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        """Return the body, unless it is too large."""
-        body = bytearray()
-        while piece := response.read1(_PIECE, decode_content=False):
-            body += piece
-            if len(body) > LARGEST_ANSWER:
-                response.close()
-                error = StoreRefused(f"{self.endpoint} answered with more than {LARGEST_ANSWER >> 20} MiB")
-                raise Failure(error, again=False, in_doubt=True)
-        return bytes(body)
