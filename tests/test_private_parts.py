@@ -47,7 +47,7 @@ class Part(NamedTuple):
 _HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
 _TIMEOUTS, _HANDSHAKES, _SERVE = "server/process/timeouts.py", "server/process/handshakes.py", "server/process/serve.py"
 _GROUP, _RENEWAL, _PLACES = "cli/app/group.py", "signin/renewal.py", "signin/token_storage.py"
-_CONNECTIONS, _DEADLINES = "http/connections.py", "http/deadlines.py"
+_CONNECTIONS, _DEADLINES, _SESSION = "http/connections.py", "http/deadlines.py", "http/session.py"
 
 PARTS = (
     Part(
@@ -92,15 +92,22 @@ PARTS = (
     Part("psycopg", "psycopg.pq:PGconn.consume_input", "store/sql/postgresql/engine.py"),
     Part("pyjwt", "jwt.api_jws:PyJWS.decode", "server/identity/tokens.py", accepts="jwt, key, algorithms"),
     Part("urllib3", "urllib3.connection:HTTPConnection.send", _DEADLINES, takes="self, data"),
-    Part("urllib3", "urllib3.connection:HTTPSConnection", _DEADLINES, keeps="sock"),
+    Part("urllib3", "urllib3.connection:HTTPConnection._new_conn", _DEADLINES, takes="self"),
+    Part("urllib3", "urllib3.connection:HTTPSConnection", _DEADLINES, keeps="sock, timeout"),
     Part("urllib3", "urllib3:HTTPConnectionPool.ConnectionCls", _CONNECTIONS),
     Part("urllib3", "urllib3:HTTPSConnectionPool.ConnectionCls", _CONNECTIONS),
     Part("urllib3", "urllib3:PoolManager", _CONNECTIONS, keeps="pool_classes_by_scheme"),
     Part(ITSELF, "http.client:HTTPResponse", _DEADLINES, accepts="sock", keeps="fp"),
     Part(ITSELF, "http.client:HTTPConnection.response_class", _DEADLINES),
-    Part(ITSELF, "http.client:HTTPConnection", "server/webhooks/posting.py", keeps="sock"),
-    Part("requests", "requests:Session.request", "signin/managed_identity.py", accepts="method, url, timeout"),
-    Part("requests", "requests:Session", "signin/managed_identity.py", keeps="trust_env"),
+    Part("requests", "requests:Session.send", _SESSION, takes="self, request, kwargs"),
+    Part("requests", "requests:Session.get_redirect_target", _SESSION, takes="self, resp"),
+    Part("requests", "requests:Session", _SESSION, keeps="trust_env, headers, cookies, adapters"),
+    Part("requests", "requests.cookies:RequestsCookieJar.set_policy", _SESSION, takes="self, policy"),
+    Part("requests", "requests.adapters:HTTPAdapter", _SESSION, keeps="poolmanager, proxy_manager"),
+    Part("requests", "requests.adapters:HTTPAdapter.init_poolmanager", _SESSION, accepts="connections, maxsize"),
+    Part("requests", "requests.adapters:HTTPAdapter.proxy_manager_for", _SESSION, accepts="proxy"),
+    Part("requests", "requests.adapters:HTTPAdapter.send", _SESSION, accepts="request, stream"),
+    Part("requests", "requests.adapters:HTTPAdapter.build_response", _SESSION, takes="self, req, resp"),
     Part("msal", "msal:TokenCache.search", _RENEWAL, accepts="credential_type, query"),
     Part("msal", "msal:TokenCache.CredentialType.ACCOUNT", _RENEWAL),
     Part("msal", "msal:SerializableTokenCache", _RENEWAL),
@@ -263,13 +270,18 @@ def test_httptools_calls_back() -> None:
     assert [name for name in called if name in ours] == ours
 
 
-def test_sessions_ask_by_the_method_that_is_replaced() -> None:
-    """Each way to ask with a session of requests goes through the `request` of that session."""
+def test_sessions_ask_by_the_method_that_is_extended() -> None:
+    """Each way to ask with a session of requests goes through its `send`."""
     import requests
 
     asked: list[str] = []
-    with requests.Session() as session:
-        session.request = lambda method, url, **_: asked.append(f"{method} {url}")  # type: ignore[assignment]
+
+    class Session(requests.Session):
+        def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+            asked.append(f"{request.method} {request.url}")
+            return requests.Response()
+
+    with Session() as session:
         session.get("https://a.example/")
         session.post("https://a.example/")
 

@@ -2,7 +2,8 @@
 
 import json
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msal
 from hypothesis import event, given
@@ -11,13 +12,20 @@ from tests.support.issuer import API, CLIENT
 from tests.support.people import HOME, RESOURCE
 
 from supportaccess.signin.cache_reader import held
-from supportaccess.signin.http import Response
 from supportaccess.signin.registration import Registration
 
 AUTHORITY = "https://login.microsoftonline.com"
 SCOPE = f"api://{API}/AccessRequests.Use"
 OURS = Registration(HOME, CLIENT, AUTHORITY, (SCOPE,))
 ACCOUNT = "o.t"
+
+
+class Response(NamedTuple):
+    """An answer, with the names that MSAL reads."""
+
+    status_code: int
+    text: str
+    headers: Mapping[str, str]
 
 
 class _NoNetwork:

@@ -1,4 +1,4 @@
-"""URLs of shared stores."""
+"""URLs of shared stores and other servers."""
 
 from urllib.parse import SplitResult, urlsplit
 
@@ -36,6 +36,12 @@ def split_url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return url if usable else None
+
+
+def server_of(url: str) -> str:
+    """Return scheme, host and port of a URL, for messages: the rest of it may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def origin(url: SplitResult) -> tuple[str, str | None, int | None]:

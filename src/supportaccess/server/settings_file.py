@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from supportaccess.domain.tenants import parse_tenant_id
 from supportaccess.errors import InvalidInput, StoreRefused
+from supportaccess.http.endpoints import is_loopback
 from supportaccess.server.settings import (
     DatabaseSettings,
     IdentitySettings,
@@ -203,14 +204,6 @@ class _Given:
 def is_conninfo(text: str) -> bool:
     """Tell a PostgreSQL connection string from the path of a file."""
     return text.startswith(("postgresql://", "postgres://")) or bool(re.match(r"\s*\w+\s*=", text))
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether only this machine can reach an address."""
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 from supportaccess.errors import InvalidInput, NotSignedIn
 from supportaccess.settings.sign_in import Method, SignIn
 from supportaccess.signin import federation, msal_clients
-from supportaccess.signin.managed_identity import token_of_identity
 from supportaccess.signin.msal_clients import Result
 from supportaccess.signin.registration import Registration
 from supportaccess.signin.secrets import secret
@@ -27,6 +26,8 @@ def sign_in(
     Raises NotSignedIn for what is not as it should be on this machine, StoreUnavailable.
     """
     if how.method is Method.MANAGED_IDENTITY:
+        from supportaccess.signin.managed_identity import token_of_identity
+
         return token_of_identity(how.managed_identity, registration, claims)
     application = msal_clients.confidential(registration, cache, _credential(how, registration, environment, given))
     result: Result = application.acquire_token_for_client(

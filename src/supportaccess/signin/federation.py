@@ -9,7 +9,6 @@ import msgspec
 
 from supportaccess.errors import NotSignedIn
 from supportaccess.settings.authorities import CHINA, US_GOVERNMENT, host_of
-from supportaccess.signin.http import HttpClient, Response
 
 _LARGEST = 64 * 1024
 _GITHUB_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -47,8 +46,8 @@ def of_github(environment: Mapping[str, str], audience: str) -> str:
             hint="The job needs the permission `id-token: write`: docs/sign-in.md.",
         )
     whole = f"{url}{'&' if urlsplit(url).query else '?'}audience={quote(audience, safe='')}"
-    answer = HttpClient().get(whole, headers={"Authorization": f"bearer {token}", "Accept": "application/json"})
-    return _read(answer, _GitHubs, "GitHub").value
+    headers = {"Authorization": f"bearer {token}", "Accept": "application/json"}
+    return _ask("GET", whole, headers, _GitHubs, "GitHub").value
 
 
 def of_azure_pipelines(environment: Mapping[str, str], service_connection: str | None) -> str:
@@ -71,7 +70,7 @@ def of_azure_pipelines(environment: Mapping[str, str], service_connection: str |
         "Content-Type": "application/json",
         "X-TFS-FedAuthRedirect": "Suppress",  # else a refusal is a redirect to a page
     }
-    return _read(HttpClient().post(whole, headers=headers), _Pipelines, "Azure Pipelines").oidc_token
+    return _ask("POST", whole, headers, _Pipelines, "Azure Pipelines").oidc_token
 
 
 def of_file(environment: Mapping[str, str], path: str | None) -> str:
@@ -94,11 +93,15 @@ def of_file(environment: Mapping[str, str], path: str | None) -> str:
     return text
 
 
-def _read(answer: Response, kind: type[T], who: str) -> T:
+def _ask(method: str, url: str, headers: Mapping[str, str], kind: type[T], who: str) -> T:
+    from supportaccess.signin.http import HttpClient
+
+    with HttpClient() as client:
+        answer = client.request(method, url, headers=headers)
     if answer.status_code != 200:
         raise NotSignedIn(f"{who} gave no assertion: status {answer.status_code}", hint="docs/sign-in.md")
     try:
-        return msgspec.json.decode(answer.text, type=kind)
+        return msgspec.json.decode(answer.content, type=kind)
     except (msgspec.MsgspecError, RecursionError):
         # What it says instead is not told: it may be the assertion.
         raise NotSignedIn(f"{who} gave no assertion that this version knows", hint="docs/sign-in.md") from None

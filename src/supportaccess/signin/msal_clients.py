@@ -10,7 +10,6 @@ from typing import Any
 from supportaccess import __version__
 from supportaccess.errors import NotSignedIn, StoreUnavailable, SupportAccessError
 from supportaccess.settings.authorities import is_microsofts
-from supportaccess.signin.http import HttpClient
 from supportaccess.signin.registration import Registration
 
 Result = Mapping[str, Any]
@@ -41,6 +40,8 @@ def library() -> Any:
 
 
 def _made(kind: Any, registration: Registration, **options: Any) -> Any:
+    from supportaccess.signin.http import HttpClient
+
     where = f"{registration.authority}/{registration.tenant_id}"
     # Of an authority that is not Microsoft's, nothing is asked at Microsoft; and its issuer is checked.
     place = {"authority": where} if is_microsofts(registration.authority) else {"oidc_authority": f"{where}/v2.0"}

@@ -210,6 +210,16 @@ def test_an_authority_nobody_trusts_is_not_believed(
     assert issuer.asked == []
 
 
+def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of an unknown kind keeps the keys from being fetched, and its password is not repeated."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://me:secret@localhost:1")
+
+    with pytest.raises(Unpublished, match="cannot be read") as unpublished:
+        Authority("https://login.example.com", None).published(HOME, "2.0")
+
+    assert "secret" not in str(unpublished.value)
+
+
 def test_the_name_in_the_certificate_counts(issuer: Issuer, authenticating: Authenticating) -> None:
     """A certificate for localhost does not prove another name for the same machine."""
     authority = issuer.authority.replace("localhost", "127.0.0.2")

@@ -78,11 +78,11 @@ def test_a_name_that_changes_between_look_and_use_changes_nothing(monkeypatch: p
     answers(monkeypatch, ["203.0.113.77"], ["127.0.0.1"], ["127.0.0.1"])
     connected: list[Any] = []
 
-    def connect(address: Any, *_: Any, **__: Any) -> socket.socket:
+    def connect(_: socket.socket, address: Any) -> None:
         connected.append(address)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(socket.socket, "connect", connect)
     webhook = WebhookSettings(name="x", url="https://rebinding.example/", allowed_networks=("203.0.113.0/24",))
     with pytest.raises(Undelivered, match="unreachable"):
         post(webhook, {}, b"{}")
@@ -108,10 +108,11 @@ def test_a_name_that_nobody_has(tmp_path: Path) -> None:
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *addresses: list[str]) -> None:
-    """Let the resolver answer so, one time after the other."""
+    """Let the resolver answer so to names, one time after the other. An address is its own answer, as ever."""
     left = list(addresses)
 
-    def resolve(*_: Any, **__: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 443)) for each in left.pop(0)]
+    def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
+        found = [host] if host.replace(".", "").isdigit() else left.pop(0)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 443)) for each in found]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)

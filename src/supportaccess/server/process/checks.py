@@ -8,11 +8,11 @@ from pathlib import Path
 
 from supportaccess.domain.times import Clock, system_clock
 from supportaccess.errors import StoreRefused, StoreUnavailable, SupportAccessError
+from supportaccess.http.endpoints import is_loopback
 from supportaccess.server.database import keys_of, open_engine
 from supportaccess.server.identity.authentication import Authenticator
 from supportaccess.server.process import tls
 from supportaccess.server.settings import DatabaseSettings, ListenSettings, PermissionsFrom, ServerSettings
-from supportaccess.server.settings_file import is_loopback
 from supportaccess.store.sql.checkpoints import refuse_rollback
 from supportaccess.store.sql.engine import KNOWN_VERSION
 from supportaccess.store.sql.sqlite.engine import SqliteEngine

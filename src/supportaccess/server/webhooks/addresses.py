@@ -7,8 +7,8 @@ at: a name that leads elsewhere a moment later (DNS rebinding) changes nothing.
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from supportaccess.http.resolving import look_up
 from supportaccess.server.webhooks.outcomes import NotAllowed, Undelivered
-from supportaccess.server.webhooks.resolving import look_up
 
 _NAT64 = ip_network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ip_network("::/96")

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from supportaccess.domain.events import What
 from supportaccess.errors import StoreRefused, StoreUnavailable, SupportAccessError
+from supportaccess.http.endpoints import is_loopback
 from supportaccess.server.settings import ServerSettings, WebhookSettings
 from supportaccess.server.webhooks.addresses import addresses_of, is_allowed
 from supportaccess.server.webhooks.outcomes import NotAllowed, Undelivered
@@ -86,16 +87,12 @@ def _check_url(webhook: WebhookSettings, refuse: Refuse) -> None:
         refuse("webhooks.url", f"that of {webhook.name} is not a URL that begins with https://")
     if url.username is not None or url.fragment:
         refuse("webhooks.url", f"that of {webhook.name} must have neither a user nor a fragment in it")
-    if url.scheme == "http" and not (_is_loopback(host) and is_allowed("127.0.0.1", webhook.allowed_networks)):
+    if url.scheme == "http" and not (is_loopback(host) and is_allowed("127.0.0.1", webhook.allowed_networks)):
         refuse(
             "webhooks.url",
             f"that of {webhook.name} must begin with https://: others could read and hold back what is sent there "
             '(http to this machine itself: allowed_networks = ["127.0.0.0/8"])',
         )
-
-
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "127.0.0.1", "::1"}
 
 
 def _look_up(webhook: WebhookSettings) -> None:

@@ -1,7 +1,7 @@
 """Looks names up within a time: the system's resolver has none of ours, and can be waited for, but not ended.
 
 Whoever asks for a name that is being looked up waits for the same answer, so that a resolver that hangs holds one
-thread for each name of the settings, however often it is tried.
+thread for each name, however often it is tried.
 """
 
 import socket
