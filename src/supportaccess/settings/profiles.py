@@ -8,11 +8,10 @@ from pathlib import Path
 import msgspec
 
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
-from supportaccess.errors import Ambiguous, InvalidInput, NotSignedIn, SupportAccessError
+from supportaccess.errors import Ambiguous, InvalidInput, NotFound, NotSignedIn, SupportAccessError
 from supportaccess.http.endpoints import check_endpoint
 from supportaccess.private_files import make_folder, refused
 from supportaccess.settings.files import broken, edit, locked, read
-from supportaccess.settings.no_tenant import nobody_has, nothing_chosen
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.sign_in import Account, Discovered, SignIn, check_sign_in
 
@@ -233,7 +232,7 @@ class Settings:
             return name, str(self.config_file)
         if len(stems := self._stems()) == 1:
             return self._tenant_id(stems[0]), "the only profile"
-        raise nothing_chosen(self.profiles())
+        raise _nothing_chosen(self.profiles())
 
     def _by_id(self, tenant_id: str, origin: str | None = None) -> Profile:
         profile = self._read(tenant_id)
@@ -251,7 +250,7 @@ class Settings:
             case [profile]:
                 return profile
             case []:
-                raise next(iter(unreadable.values()), None) or nobody_has(name, origin, profiles)
+                raise next(iter(unreadable.values()), None) or _nobody_has(name, origin, profiles)
             case _:
                 raise Ambiguous(
                     f"several tenants have the alias {name!r}: {', '.join(p.tenant_id for p in matching)}",
@@ -333,3 +332,30 @@ def _values(profile: Profile) -> dict[str, object]:
 def _same_alias(alias: str | None, name: str) -> bool:
     # ASCII only: the Kelvin sign lower-cases to a k that was never typed.
     return alias is not None and name.isascii() and alias.lower() == name.lower()
+
+
+def _nobody_has(name: str, origin: str, profiles: list[Profile]) -> NotFound:
+    """Return the error for an alias that nobody has, with the nearest one."""
+    from difflib import get_close_matches
+
+    aliases = {profile.alias.lower(): profile.alias for profile in profiles if profile.alias}
+    near = get_close_matches(name.lower(), aliases, n=1)
+    question = f"; did you mean {aliases[near[0]]!r}?" if near else ""
+    return NotFound(
+        f"no tenant has the alias {name!r}, named by {origin}{question}",
+        hint="See which there are: supportaccess tenant list",
+    )
+
+
+def _nothing_chosen(profiles: list[Profile]) -> NotSignedIn:
+    """Return the error where nothing names a tenant and several, or none, are set up."""
+    if not profiles:
+        return NotSignedIn(
+            "no tenant is set up yet",
+            hint="Read an Entra audit log export: supportaccess import FILE --tenant TENANT_ID\n"
+            "or set a tenant up: supportaccess tenant set TENANT_ID",
+        )
+    return NotSignedIn(
+        f"several tenants are set up and none is the default: {', '.join(profile.name for profile in profiles)}",
+        hint="Choose a default: supportaccess tenant use ALIAS\nor name one for this command: --tenant ALIAS",
+    )

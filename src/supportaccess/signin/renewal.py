@@ -16,7 +16,7 @@ from supportaccess.signin.cache_reader import held
 from supportaccess.signin.environment import ALLOW_PLAINTEXT, said_yes, sign_in_of
 from supportaccess.signin.problems import refusal
 from supportaccess.signin.registration import Registration, login_line, registration_of
-from supportaccess.signin.tokens import Person, Token, token_of
+from supportaccess.signin.token import Person, Token, token_of
 
 IN_MEMORY = "this command's own sign-in, which is not kept"
 

@@ -6,48 +6,17 @@ has to be had from elsewhere.
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
-
-import msgspec
 
 from supportaccess.errors import NotSignedIn
 from supportaccess.settings.profiles import Profile
-from supportaccess.settings.sign_in import Method
 from supportaccess.signin.access_tokens import AccessTokens
-from supportaccess.signin.cache_reader import MARGIN, Held, held
+from supportaccess.signin.cache_reader import MARGIN, held
 from supportaccess.signin.environment import sign_in_of
 from supportaccess.signin.registration import login_line, registration_of
+from supportaccess.signin.token import Person, Token, token_of
 from supportaccess.signin.token_storage import Damaged, found
-
-
-class Person(Protocol):
-    """Whoever sits in front of it."""
-
-    @property
-    def is_there(self) -> bool:
-        """Whether somebody is there at all."""
-
-    @property
-    def can_answer(self) -> bool:
-        """Whether somebody is there who could sign in now, and may be asked to."""
-
-    def say(self, text: str) -> object:
-        """Tell what to do, or what happens."""
-
-    def warn(self, text: str) -> object:
-        """Tell what must not be missed."""
-
-
-class Token(msgspec.Struct, frozen=True):
-    """An access token, where it is from, and when it ends, if that is known."""
-
-    text: str
-    origin: str
-    ends: datetime | None = None
-    method: Method | None = None
 
 
 class Tokens:
@@ -150,11 +119,6 @@ class Tokens:
 
     def _is_by_environment(self) -> bool:
         return sign_in_of(self._environment) is not None
-
-
-def token_of(lying: Held, origin: str, profile: Profile) -> Token:
-    """Return what lay in a cache as what it is to others."""
-    return Token(lying.token, origin, lying.ends, profile.sign_in.method if profile.sign_in else None)
 
 
 def _lasts(token: Token) -> bool:

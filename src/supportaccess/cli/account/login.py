@@ -227,9 +227,7 @@ def _by_endpoint(context: Context, endpoint: str) -> "tuple[Profile, Discovery |
     there = [each for each in context.settings.readable_profiles() if each.store == url]
     if len(there) == 1:
         return there[0], None
-    from supportaccess.cli.app.token_provider import told_by
-
-    told = None if there else told_by(context, url)
+    told = None if there else context.discover(url)
     if told is not None and told.tenant_id is not None:
         return _profile(context, told.tenant_id, url)[0], told
     names = ", ".join(each.name for each in there)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode, exit_code_of
-from supportaccess.cli.app.token_provider import AtTerminal, told_by, understood
+from supportaccess.cli.app.token_provider import AtTerminal, understood
 from supportaccess.errors import InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.settings.profiles import Profile
 from supportaccess.settings.sign_in import TAKES, Account, Method, SignIn
@@ -51,9 +51,9 @@ def log_in(context: Context, profile: Profile, told: "Discovery | None", given: 
     how, note = _how(context, profile, given)
     kept = profile.sign_in if given.method in {None, profile.sign_in and profile.sign_in.method} else None
     chosen_id = given.client_id or _own_client_id(profile, kept, how)
-    told = told or told_by(context, profile.store)
+    told = told or context.discover(profile.store)
     authority = given.authority or _own_authority(profile)
-    profile = settled(profile, understood(context, told), client_id=chosen_id, authority=authority)
+    profile = settled(profile, understood(told, context.clock()), client_id=chosen_id, authority=authority)
     if not how.method.is_a_persons and how.method is not Method.MANAGED_IDENTITY and chosen_id is None:
         raise InvalidInput(
             f"it is not said which application signs in by {how.method}",

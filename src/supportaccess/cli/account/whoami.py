@@ -19,7 +19,7 @@ from supportaccess.store.wire import Grant
 from supportaccess.structs import Struct
 
 if TYPE_CHECKING:
-    from supportaccess.signin.tokens import Token
+    from supportaccess.signin.token import Token
 
 
 class WhoAmI(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from supportaccess.cli.output.streams import Streams
 
 # What --help does not need is imported where it is used: it would cost every command.
 if TYPE_CHECKING:
+    from supportaccess.cli.app.token_provider import TokenProvider
     from supportaccess.cli.app.witness import Witness
     from supportaccess.cli.output.fields import Layout
     from supportaccess.cli.output.formats.format import Format
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from supportaccess.store.http.store import HttpStore
     from supportaccess.store.protocol import RequestStore
     from supportaccess.store.sql.sqlite.engine import SqliteEngine
+    from supportaccess.store.wire import Discovery
     from supportaccess.tlog.keys import Keys
 
 
@@ -201,6 +203,12 @@ class Context:
             self._clients[endpoint] = Client(endpoint, patience=patience, waiting=self.streams.note)
         return self._clients[endpoint]
 
+    def discover(self, endpoint: str) -> "Discovery":
+        """Ask an endpoint what it takes to sign in there."""
+        from supportaccess.store.http.store import discover
+
+        return discover(self.client(endpoint))
+
     def http_store(self, profile: "Profile", *, also: Sequence[str] = (), witnessed: bool = True) -> "HttpStore":
         """Open a shared store. Raises InvalidInput; a missing sign-in shows when it is first asked."""
         from supportaccess.store.http.store import HttpStore, unnoticed
@@ -218,12 +226,23 @@ class Context:
 
     def tokens(self, profile: "Profile") -> "Tokens":
         """Return the access tokens of a tenant, the same ones for the whole command."""
-        from supportaccess.cli.app.token_provider import tokens_of
-
         where = (profile.tenant_id, profile.store)
         if where not in self._tokens:
-            self._tokens[where] = tokens_of(self, profile)
+            self._tokens[where] = self._token_provider.tokens(profile)
         return self._tokens[where]
+
+    @cached_property
+    def _token_provider(self) -> "TokenProvider":
+        from supportaccess.cli.app.token_provider import TokenProvider
+
+        return TokenProvider(
+            environment=self.environment,
+            cache=self.paths.cache,
+            settings=self.settings,
+            streams=self.streams,
+            clock=self.clock,
+            discover=self.discover,
+        )
 
     def http_proofs(self, profile: "Profile", *, hasty: bool = False, witnessed: bool = False) -> "HttpProofs":
         """Return the proofs of a log in a shared store."""

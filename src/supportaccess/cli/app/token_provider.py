@@ -1,16 +1,20 @@
 """What ties sign-in to the rest: whom to ask how, what to tell the person, and what the profile keeps of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from supportaccess.cli.output.streams import Streams
 from supportaccess.errors import NotSignedIn, SupportAccessError
 from supportaccess.signin.tokens import Tokens
 
 if TYPE_CHECKING:
-    from supportaccess.cli.app.context import Context
-    from supportaccess.settings.profiles import Profile
+    from supportaccess.domain.times import Clock
+    from supportaccess.settings.profiles import Profile, Settings
     from supportaccess.settings.sign_in import Discovered
     from supportaccess.store.wire import Discovery
 
@@ -44,61 +48,67 @@ class AtTerminal:
         self._streams.warn(text)
 
 
-def tokens_of(context: "Context", profile: "Profile") -> Tokens:
-    """Return the access tokens of a tenant. That there is no sign-in shows when one is first asked for."""
-    return Tokens(
-        profile,
-        context.environment,
-        context.paths.cache,
-        person=AtTerminal(context.streams),
-        prepare=lambda known: prepared(context, known),
-    )
+class TokenProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """Makes each tenant's access tokens. `cache` is the folder of the token caches; `discover` asks an endpoint."""
 
+    environment: Mapping[str, str]
+    cache: Path
+    settings: "Settings"
+    streams: Streams
+    clock: "Clock"
+    discover: "Callable[[str], Discovery]"
 
-def prepared(context: "Context", profile: "Profile") -> "Profile":
-    """Return a profile as it is to be signed in by now: by the environment, or by its own word, not too old.
+    def tokens(self, profile: "Profile") -> Tokens:
+        """Return the access tokens of a tenant. That there is no sign-in shows when one is first asked for."""
+        return Tokens(profile, self.environment, self.cache, person=AtTerminal(self.streams), prepare=self._prepared)
 
-    Raises NotSignedIn when the endpoint now leads elsewhere.
-    """
-    from supportaccess.signin.discovered import is_stale, refuse_changed
-    from supportaccess.signin.environment import sign_in_of
+    def _prepared(self, profile: "Profile") -> "Profile":
+        """Return a profile as it is to be signed in by now: by the environment, or by its own word, not too old.
 
-    if sign_in_of(context.environment) is not None:
-        return _by_environment(context, profile)
-    if profile.sign_in is None or not is_stale(profile, context.clock()):
+        Raises NotSignedIn when the endpoint now leads elsewhere.
+        """
+        from supportaccess.signin.discovered import is_stale, refuse_changed
+        from supportaccess.signin.environment import sign_in_of
+
+        if sign_in_of(self.environment) is not None:
+            return self._by_environment(profile)
+        if profile.sign_in is None or not is_stale(profile, self.clock()):
+            return profile
+        try:
+            told = self._asked(profile.store)
+        except SupportAccessError as error:
+            since = profile.discovery and f"{profile.discovery.fetched_at:%Y-%m-%d}"
+            self.streams.warn(f"Going by what {profile.store} said of signing in on {since}: {error.message}")
+            return profile
+        refuse_changed(profile, told)
+        try:
+            self.settings.remember(profile, told)
+        except SupportAccessError as error:
+            self.streams.warn(f"What {profile.store} says of signing in is not kept: {error.message}")
         return profile
-    try:
-        told = ask(context, profile.store)
-    except SupportAccessError as error:
-        since = profile.discovery and f"{profile.discovery.fetched_at:%Y-%m-%d}"
-        context.streams.warn(f"Going by what {profile.store} said of signing in on {since}: {error.message}")
-        return profile
-    refuse_changed(profile, told)
-    try:
-        context.settings.remember(profile, told)
-    except SupportAccessError as error:
-        context.streams.warn(f"What {profile.store} says of signing in is not kept: {error.message}")
-    return profile
+
+    def _by_environment(self, profile: "Profile") -> "Profile":
+        from msgspec.structs import replace
+
+        from supportaccess.signin.discovered import is_stale, settled
+        from supportaccess.signin.environment import AUTHORITY
+
+        kept = profile.discovery
+        told = self._asked(profile.store) if kept is None or is_stale(profile, self.clock()) else kept
+        authority = self.environment.get(AUTHORITY) or None
+        chosen = settled(profile, told, client_id=client_id_of(self.environment), authority=authority)
+        return replace(chosen, sign_in=None, account=None)
+
+    def _asked(self, endpoint: str) -> "Discovered":
+        return understood(self.discover(endpoint), self.clock())
 
 
-def ask(context: "Context", endpoint: str) -> "Discovered":
-    """Return what an endpoint says of signing in. Raises InvalidInput for what is not to be used."""
-    return understood(context, told_by(context, endpoint))
-
-
-def told_by(context: "Context", endpoint: str) -> "Discovery":
-    """Return an endpoint's own word."""
-    from supportaccess.store.http.store import discover
-
-    return discover(context.client(endpoint))
-
-
-def understood(context: "Context", told: "Discovery") -> "Discovered":
+def understood(told: "Discovery", now: datetime) -> "Discovered":
     """Return an endpoint's word as a profile keeps it. Raises InvalidInput for what is not to be used."""
     from supportaccess.signin.discovered import discovered
 
     return discovered(
-        context.clock(),
+        now,
         api_version=told.api_version,
         authority=told.authority,
         client_id=told.client_id,
@@ -119,16 +129,3 @@ def client_id_of(environment: Mapping[str, str]) -> str | None:
     if not named and how is not None and how.method is not Method.MANAGED_IDENTITY:
         raise NotSignedIn(f"it is not said which application signs in by {how.method}", hint=f"Set {CLIENT_ID}.")
     return named or None
-
-
-def _by_environment(context: "Context", profile: "Profile") -> "Profile":
-    from msgspec.structs import replace
-
-    from supportaccess.signin.discovered import is_stale, settled
-    from supportaccess.signin.environment import AUTHORITY
-
-    kept = profile.discovery
-    told = ask(context, profile.store) if kept is None or is_stale(profile, context.clock()) else kept
-    authority = context.environment.get(AUTHORITY) or None
-    chosen = settled(profile, told, client_id=client_id_of(context.environment), authority=authority)
-    return replace(chosen, sign_in=None, account=None)
