@@ -11,8 +11,8 @@ from tests.support.people import HOME
 
 from supportaccess.errors import NotSignedIn, StoreRefused
 from supportaccess.settings.sign_in import Method
-from supportaccess.signin import interactive
 from supportaccess.signin.cache import TokenCache
+from supportaccess.signin.methods import browser as interactive
 from supportaccess.signin.registration import Registration
 from supportaccess.signin.renewal import memory
 from supportaccess.signin.token_storage import DataProtection, Keychain, PlainFile, encrypted, forget_all, found

@@ -26,7 +26,7 @@ def sign_in(
     Raises NotSignedIn for what is not as it should be on this machine, StoreUnavailable.
     """
     if how.method is Method.MANAGED_IDENTITY:
-        from supportaccess.signin.managed_identity import token_of_identity
+        from supportaccess.signin.methods.managed_identity import token_of_identity
 
         return token_of_identity(how.managed_identity, registration, claims)
     application = msal_clients.confidential(registration, cache, _credential(how, registration, environment, given))
@@ -57,7 +57,7 @@ def _certificate(how: SignIn, environment: Mapping[str, str]) -> Callable[[Mappi
         raise NotSignedIn(
             "it is not said where the certificate is", hint="supportaccess login --with certificate --certificate FILE"
         )
-    from supportaccess.signin.certificates import assertions, read_certificate
+    from supportaccess.signin.methods.certificate import assertions, read_certificate
 
     passphrase = secret("passphrase", environment, variable=how.passphrase_variable, file=how.passphrase_file)
     return assertions(read_certificate(Path(how.certificate), passphrase), send_chain=how.send_chain)

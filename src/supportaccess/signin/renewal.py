@@ -10,10 +10,11 @@ from typing import Any
 from supportaccess.errors import NotSignedIn
 from supportaccess.settings.profiles import Profile
 from supportaccess.settings.sign_in import Method, SignIn
-from supportaccess.signin import application, interactive, msal_clients, token_storage
+from supportaccess.signin import application, msal_clients, token_storage
 from supportaccess.signin.cache import TokenCache
 from supportaccess.signin.cache_reader import held
 from supportaccess.signin.environment import ALLOW_PLAINTEXT, said_yes, sign_in_of
+from supportaccess.signin.methods import browser as interactive
 from supportaccess.signin.problems import refusal
 from supportaccess.signin.registration import Registration, login_line, registration_of
 from supportaccess.signin.token import Person, Token, token_of

@@ -11,10 +11,11 @@ from supportaccess.cli.app.token_provider import AtTerminal, understood
 from supportaccess.errors import InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.settings.profiles import Profile
 from supportaccess.settings.sign_in import TAKES, Account, Method, SignIn
-from supportaccess.signin import application, interactive, token_storage
+from supportaccess.signin import application, token_storage
 from supportaccess.signin.cache import TokenCache
 from supportaccess.signin.discovered import settled
 from supportaccess.signin.environment import ALLOW_PLAINTEXT, said_yes
+from supportaccess.signin.methods import browser as interactive
 from supportaccess.signin.msal_clients import Result
 from supportaccess.signin.problems import refusal
 from supportaccess.signin.registration import login_line, registration_of

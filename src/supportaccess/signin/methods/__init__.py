@@ -1,0 +1,1 @@
+"""The methods of sign-in, a module each, named as the method."""
