@@ -10,9 +10,9 @@ from tests.support.issuer import API, CLIENT
 from tests.support.people import HOME
 
 from supportaccess.errors import NotSignedIn, StoreRefused
-from supportaccess.settings.sign_in import Method
+from supportaccess.settings.sign_in import Method, SignIn
 from supportaccess.signin.cache import TokenCache
-from supportaccess.signin.methods import browser as interactive
+from supportaccess.signin.method import Request, sign_in
 from supportaccess.signin.registration import Registration
 from supportaccess.signin.renewal import memory
 from supportaccess.signin.token_storage import DataProtection, Keychain, PlainFile, encrypted, forget_all, found
@@ -185,6 +185,14 @@ def test_a_broker_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
     with pytest.raises(NotSignedIn, match="not installed") as refused:
-        interactive.sign_in(Method.BROKER, microsofts, memory(""), said.append)
+        sign_in(
+            Request(
+                how=SignIn(method=Method.BROKER),
+                registration=microsofts,
+                cache=memory(""),
+                environment={},
+                say=said.append,
+            )
+        )
     assert refused.value.hint == "pip install 'supportaccess[broker]'"
     assert said == []

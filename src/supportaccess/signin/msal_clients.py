@@ -4,28 +4,27 @@ Making one asks the authority for its addresses, so none is made before it is ne
 """
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from supportaccess import __version__
 from supportaccess.errors import NotSignedIn, StoreUnavailable, SupportAccessError
 from supportaccess.settings.authorities import is_microsofts
+from supportaccess.signin.method import Request, Result
 from supportaccess.signin.registration import Registration
-
-Result = Mapping[str, Any]
-"""What MSAL returns: a token and what belongs to it, or an error."""
 
 
 def public(registration: Registration, cache: Any, **options: Any) -> Any:
     """Return the application in which people sign in. Raises NotSignedIn, StoreUnavailable."""
-    msal = library()
-    return _made(msal.PublicClientApplication, registration, token_cache=cache, **options)
+    return _made(library().PublicClientApplication, registration, token_cache=cache, **options)
 
 
-def confidential(registration: Registration, cache: Any, credential: Any) -> Any:
-    """Return the application that signs in by itself. Raises NotSignedIn, StoreUnavailable."""
-    msal = library()
-    return _made(msal.ConfidentialClientApplication, registration, token_cache=cache, client_credential=credential)
+def token_of_application(request: Request, credential: Any) -> Result:
+    """Return what the authority answers to an application by itself. Raises NotSignedIn, StoreUnavailable."""
+    kind = library().ConfidentialClientApplication
+    application = _made(kind, request.registration, token_cache=request.cache, client_credential=credential)
+    scopes = list(request.registration.application_scopes)
+    result: Result = application.acquire_token_for_client(scopes, claims_challenge=request.claims)
+    return result
 
 
 def library() -> Any:

@@ -10,11 +10,11 @@ from typing import Any
 from supportaccess.errors import NotSignedIn
 from supportaccess.settings.profiles import Profile
 from supportaccess.settings.sign_in import Method, SignIn
-from supportaccess.signin import application, msal_clients, token_storage
+from supportaccess.signin import msal_clients, token_storage
 from supportaccess.signin.cache import TokenCache
 from supportaccess.signin.cache_reader import held
 from supportaccess.signin.environment import ALLOW_PLAINTEXT, said_yes, sign_in_of
-from supportaccess.signin.methods import browser as interactive
+from supportaccess.signin.method import Request, Result, sign_in
 from supportaccess.signin.problems import refusal
 from supportaccess.signin.registration import Registration, login_line, registration_of
 from supportaccess.signin.token import Person, Token, token_of
@@ -76,29 +76,41 @@ class _Renewal:
         lying = held(text, self._registration, account, time.time()) if text else None
         return token_of(lying, self._origin, self._profile) if lying else None
 
-    def _silently(self, cache: Any, claims: str | None) -> msal_clients.Result | None:
+    def _silently(self, cache: Any, claims: str | None) -> Result | None:
         if not self._how.method.is_a_persons:
-            return application.sign_in(self._how, self._registration, cache, self._environment, claims=claims)
+            return sign_in(self._request(cache, claims))
         account = self._account(cache)
         if account is None:
             return None
-        registered = (
-            interactive.broker_application(self._registration, cache)
-            if self._how.method is Method.BROKER
-            else msal_clients.public(self._registration, cache)
-        )
-        result: msal_clients.Result | None = registered.acquire_token_silent_with_error(
+        result: Result | None = self._client(cache).acquire_token_silent_with_error(
             list(self._registration.scopes), account, claims_challenge=claims
         )
         return result
+
+    def _client(self, cache: Any) -> Any:
+        """Return the application in which the person signed in."""
+        if self._how.method is not Method.BROKER:
+            return msal_clients.public(self._registration, cache)
+        from supportaccess.signin.methods import broker
+
+        return broker.client(self._registration, cache)
+
+    def _request(self, cache: Any, claims: str | None, *, account: str | None = None) -> Request:
+        return Request(
+            how=self._how,
+            registration=self._registration,
+            cache=cache,
+            environment=self._environment,
+            say=self._person.say,
+            claims=claims,
+            account=account,
+        )
 
     def _by_person(self, claims: str) -> Token:
         self._person.say(f"{self._profile.store} asks for a stronger sign-in to {self._profile.name} for this.")
         cache = memory("")
         name = self._profile.account.name if self._profile.account else None
-        result = interactive.sign_in(
-            self._how.method, self._registration, cache, self._person.say, account=name, claims=claims
-        )
+        result = sign_in(self._request(cache, claims, account=name))
         if "access_token" not in result:
             raise self._refused(result, claims)
         if account_id_of(cache) != self._account_id():
@@ -126,11 +138,11 @@ class _Renewal:
         if self._kept and cache.has_state_changed:
             self._kept.write(cache.serialize())
 
-    def _token(self, result: msal_clients.Result) -> Token:
+    def _token(self, result: Result) -> Token:
         ends = datetime.fromtimestamp(time.time() + int(result.get("expires_in", 0)), UTC)
         return Token(str(result["access_token"]), self._origin, ends, self._how.method)
 
-    def _refused(self, result: msal_clients.Result | None, claims: str | None) -> NotSignedIn:
+    def _refused(self, result: Result | None, claims: str | None) -> NotSignedIn:
         name, login = self._profile.name, login_line(self._profile)
         if result is None:
             return NotSignedIn(f"there is no sign-in to {name}", hint=login)

@@ -1,8 +1,11 @@
 """`supportaccess login` and `logout`: signing in to a tenant of a shared store, and forgetting it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from msgspec.structs import replace
@@ -16,11 +19,40 @@ from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.errors import InvalidInput, NotFound, NotSignedIn, SupportAccessError
 from supportaccess.http.endpoints import check_endpoint
 from supportaccess.settings.profiles import ENDPOINT_VARIABLE, Profile
-from supportaccess.settings.sign_in import Method
+from supportaccess.settings.sign_in import OPTIONS, Method, SignInOption
 from supportaccess.signin.registration import login_line
 
 if TYPE_CHECKING:
     from supportaccess.store.wire import Discovery
+
+
+def _takes_parts(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command an option for each part of a SignIn; it gets those that are given together, as `parts`."""
+
+    @wraps(command)
+    def wrapper(**values: Any) -> int:
+        told = {name: values.pop(name) for name in OPTIONS}
+        parts = {name: _absolute(value) if isinstance(value, Path) else value for name, value in told.items() if value}
+        return command(**values, parts=parts)
+
+    own = signature(command)
+    parameters = [
+        parameter
+        for each in own.parameters.values()
+        for parameter in (map(_parameter, OPTIONS, OPTIONS.values()) if each.name == "parts" else [each])
+    ]
+    wrapper.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # as inspect has it
+    return wrapper
+
+
+def _parameter(name: str, option: SignInOption) -> Parameter:
+    if option.metavar is None:
+        kind: Any = Annotated[bool, typer.Option(option.flag, help=option.help)]
+    else:
+        value = Path if option.is_path else str
+        kind = Annotated[value | None, _option(option.flag, metavar=option.metavar, text=option.help)]
+    default = False if option.metavar is None else None
+    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
 
 
 def _option(*names: str, metavar: str, text: str) -> typer.models.OptionInfo:
@@ -28,6 +60,7 @@ def _option(*names: str, metavar: str, text: str) -> typer.models.OptionInfo:
     return option
 
 
+@_takes_parts
 @examples(
     (
         "For the first time, with a browser",
@@ -53,34 +86,7 @@ def login(
     authority: Annotated[
         str | None, _option("--authority", metavar="URL", text="Sign in there, whatever the endpoint says.")
     ] = None,
-    secret_env: Annotated[
-        str | None, _option("--secret-env", metavar="NAME", text="Variable that has the client secret.")
-    ] = None,
-    secret_file: Annotated[
-        str | None, _option("--secret-file", metavar="FILE", text="File that has the client secret; - reads stdin.")
-    ] = None,
-    certificate: Annotated[
-        Path | None, _option("--certificate", metavar="FILE", text="PFX, or PEM with certificate and private key.")
-    ] = None,
-    passphrase_env: Annotated[
-        str | None, _option("--passphrase-env", metavar="NAME", text="Variable that has the certificate's passphrase.")
-    ] = None,
-    passphrase_file: Annotated[
-        Path | None, _option("--passphrase-file", metavar="FILE", text="File that has it.")
-    ] = None,
-    send_chain: Annotated[
-        bool, typer.Option("--send-chain", help="Send the certificate's chain: for subject name and issuer trust.")
-    ] = False,
-    managed_identity: Annotated[
-        str | None,
-        _option("--identity", metavar="KIND=ID", text="Managed identity: client_id=, object_id= or resource_id=."),
-    ] = None,
-    service_connection: Annotated[
-        str | None, _option("--service-connection", metavar="ID", text="Of Azure Pipelines.")
-    ] = None,
-    token_file: Annotated[
-        Path | None, _option("--token-file", metavar="FILE", text="File that has a federated assertion.")
-    ] = None,
+    parts: Mapping[str, Any] = MappingProxyType({}),
     allow_plaintext_cache: Annotated[
         bool, typer.Option("--allow-plaintext-cache", help="Keep tokens in a file of mode 0600 where nothing encrypts.")
     ] = False,
@@ -104,15 +110,7 @@ def login(
         method=method,
         client_id=client_id,
         authority=authority,
-        secret_variable=secret_env,
-        secret_file=secret_file,
-        certificate=_absolute(certificate),
-        passphrase_variable=passphrase_env,
-        passphrase_file=_absolute(passphrase_file),
-        send_chain=send_chain,
-        managed_identity=managed_identity,
-        service_connection=service_connection,
-        token_file=_absolute(token_file),
+        sign_in=parts,
         allow_plaintext_cache=allow_plaintext_cache,
     )
     return log_in(context, replace(profile, alias=alias or profile.alias), told, given)
@@ -238,6 +236,6 @@ def _by_endpoint(context: Context, endpoint: str) -> "tuple[Profile, Discovery |
     )
 
 
-def _absolute(path: Path | None) -> str | None:
+def _absolute(path: Path) -> str:
     """Return a path as it is found from another folder too."""
-    return None if path is None else str(path.expanduser().absolute())
+    return str(path.expanduser().absolute())

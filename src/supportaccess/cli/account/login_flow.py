@@ -1,5 +1,6 @@
 """The steps of a login: how, where the tokens will be kept, the sign-in itself, and what the profile keeps of it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,13 @@ from supportaccess.cli.app.exit_codes import ExitCode, exit_code_of
 from supportaccess.cli.app.token_provider import AtTerminal, understood
 from supportaccess.errors import InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.settings.profiles import Profile
-from supportaccess.settings.sign_in import TAKES, Account, Method, SignIn
-from supportaccess.signin import application, token_storage
+from supportaccess.settings.sign_in import OPTIONS, Account, Method, SignIn, taken_by
+from supportaccess.signin import token_storage
 from supportaccess.signin.cache import TokenCache
 from supportaccess.signin.discovered import settled
 from supportaccess.signin.environment import ALLOW_PLAINTEXT, said_yes
-from supportaccess.signin.methods import browser as interactive
-from supportaccess.signin.msal_clients import Result
+from supportaccess.signin.method import Request, Result, sign_in
+from supportaccess.signin.methods.browser import has_browser
 from supportaccess.signin.problems import refusal
 from supportaccess.signin.registration import login_line, registration_of
 from supportaccess.signin.renewal import account_id_of, memory
@@ -30,20 +31,12 @@ _STDIN = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What the options of `login` said."""
+    """What the options of `login` said; `sign_in` has the parts of a SignIn that were given, by their names."""
 
     method: Method | None = None
     client_id: str | None = None
     authority: str | None = None
-    secret_variable: str | None = None
-    secret_file: str | None = None
-    certificate: str | None = None
-    passphrase_variable: str | None = None
-    passphrase_file: str | None = None
-    send_chain: bool = False
-    managed_identity: str | None = None
-    service_connection: str | None = None
-    token_file: str | None = None
+    sign_in: Mapping[str, Any]
     allow_plaintext_cache: bool = False
 
 
@@ -55,7 +48,7 @@ def log_in(context: Context, profile: Profile, told: "Discovery | None", given: 
     told = told or context.discover(profile.store)
     authority = given.authority or _own_authority(profile)
     profile = settled(profile, understood(told, context.clock()), client_id=chosen_id, authority=authority)
-    if not how.method.is_a_persons and how.method is not Method.MANAGED_IDENTITY and chosen_id is None:
+    if how.method.takes_client_id and chosen_id is None:
         raise InvalidInput(
             f"it is not said which application signs in by {how.method}",
             hint="Give its ID, not that of people's sign-in: --client-id ID",
@@ -80,34 +73,20 @@ def _how(context: Context, profile: Profile, given: Given) -> tuple[SignIn, str]
     note = ""
     if method is None or (method is Method.BROWSER and given.method is None):
         method = Method.BROWSER
-        if not interactive.has_browser(context.environment):
+        if not has_browser(context.environment):
             method, note = Method.DEVICE_CODE, "There is no browser here, so the sign-in is by a code."
     same = before if before is not None and before.method is method else SignIn(method=method)
-    options = {
-        "secret_variable": given.secret_variable,
-        "secret_file": given.secret_file,
-        "certificate": given.certificate,
-        "passphrase_variable": given.passphrase_variable,
-        "passphrase_file": given.passphrase_file,
-        "send_chain": given.send_chain,
-        "managed_identity": given.managed_identity,
-        "service_connection": given.service_connection,
-        "token_file": given.token_file,
-    }
-    told = {name: value for name, value in options.items() if value}
-    _refuse_misplaced(method, told)
-    if "secret_variable" in told or "secret_file" in told:
-        same = replace(same, secret_variable=None, secret_file=None)
-    if "passphrase_variable" in told or "passphrase_file" in told or "certificate" in told:
-        same = replace(same, passphrase_variable=None, passphrase_file=None)
-    return replace(same, **told), note
+    _refuse_misplaced(method, given.sign_in)
+    forgotten = {part for name in given.sign_in for part in OPTIONS[name].replaces}
+    parts: dict[str, Any] = {**dict.fromkeys(forgotten), **given.sign_in}
+    return replace(same, **parts), note
 
 
-def _refuse_misplaced(method: Method, told: dict[str, Any]) -> None:
+def _refuse_misplaced(method: Method, told: Iterable[str]) -> None:
     """Raise InvalidInput for an option of another method: it would be passed over in silence."""
-    misplaced = set(told) - set(TAKES.get(method, ()))
+    misplaced = set(told) - set(taken_by(method))
     if misplaced:
-        right = next(each for each, names in TAKES.items() if misplaced & set(names))
+        right = next(option.methods[0] for name, option in OPTIONS.items() if name in misplaced)
         raise InvalidInput(f"an option belongs to {right}, and the sign-in is by {method}", hint=f"Add --with {right}.")
 
 
@@ -173,11 +152,17 @@ def _place(context: Context, profile: Profile, how: SignIn, given: Given) -> tok
 
 
 def _sign_in(context: Context, profile: Profile, how: SignIn, cache: Any, secret: str | None) -> Result:
-    registration = registration_of(profile)
-    if how.method.is_a_persons:
-        say = AtTerminal(context.streams).say
-        return interactive.sign_in(how.method, registration, cache, say, account=_same_account(profile))
-    return application.sign_in(how, registration, cache, context.environment, given=secret)
+    return sign_in(
+        Request(
+            how=how,
+            registration=registration_of(profile),
+            cache=cache,
+            environment=context.environment,
+            say=AtTerminal(context.streams).say,
+            account=_same_account(profile),
+            secret=secret,
+        )
+    )
 
 
 def _same_account(profile: Profile) -> str | None:
@@ -187,7 +172,7 @@ def _same_account(profile: Profile) -> str | None:
 
 def _account(result: Result, cache: Any, profile: Profile, how: SignIn) -> Account:
     if not how.method.is_a_persons:
-        return Account(name=str(profile.client_id) if how.method is not Method.MANAGED_IDENTITY else "managed identity")
+        return Account(name=str(profile.client_id) if how.method.takes_client_id else "managed identity")
     claims = result.get("id_token_claims") or {}
     account_id = account_id_of(cache)
     if account_id is None:
@@ -197,9 +182,9 @@ def _account(result: Result, cache: Any, profile: Profile, how: SignIn) -> Accou
 
 
 def _keep(context: Context, profile: Profile, place: token_storage.Place | None, cache: Any) -> None:
-    sign_in = profile.sign_in
-    if sign_in is not None and sign_in.secret_file == _STDIN:
-        profile = replace(profile, sign_in=replace(sign_in, secret_file=None))
+    how = profile.sign_in
+    if how is not None and how.secret_file == _STDIN:
+        profile = replace(profile, sign_in=replace(how, secret_file=None))
         context.streams.note("The client secret is not kept: when the token ends, sign in again.")
     known = context.settings.readable_profiles()
     context.settings.save(profile)

@@ -15,7 +15,7 @@ from supportaccess.signin.tokens import Tokens
 if TYPE_CHECKING:
     from supportaccess.domain.times import Clock
     from supportaccess.settings.profiles import Profile, Settings
-    from supportaccess.settings.sign_in import Discovered
+    from supportaccess.settings.sign_in import Discovered, SignIn
     from supportaccess.store.wire import Discovery
 
 
@@ -70,8 +70,8 @@ class TokenProvider(msgspec.Struct, frozen=True, kw_only=True):
         from supportaccess.signin.discovered import is_stale, refuse_changed
         from supportaccess.signin.environment import sign_in_of
 
-        if sign_in_of(self.environment) is not None:
-            return self._by_environment(profile)
+        if (how := sign_in_of(self.environment)) is not None:
+            return self._by_environment(profile, how)
         if profile.sign_in is None or not is_stale(profile, self.clock()):
             return profile
         try:
@@ -87,7 +87,7 @@ class TokenProvider(msgspec.Struct, frozen=True, kw_only=True):
             self.streams.warn(f"What {profile.store} says of signing in is not kept: {error.message}")
         return profile
 
-    def _by_environment(self, profile: "Profile") -> "Profile":
+    def _by_environment(self, profile: "Profile", how: "SignIn") -> "Profile":
         from msgspec.structs import replace
 
         from supportaccess.signin.discovered import is_stale, settled
@@ -96,8 +96,17 @@ class TokenProvider(msgspec.Struct, frozen=True, kw_only=True):
         kept = profile.discovery
         told = self._asked(profile.store) if kept is None or is_stale(profile, self.clock()) else kept
         authority = self.environment.get(AUTHORITY) or None
-        chosen = settled(profile, told, client_id=client_id_of(self.environment), authority=authority)
+        chosen = settled(profile, told, client_id=self._client_id(how), authority=authority)
         return replace(chosen, sign_in=None, account=None)
+
+    def _client_id(self, how: "SignIn") -> str | None:
+        """Return as which application the environment says to sign in. Raises NotSignedIn without one that it takes."""
+        from supportaccess.signin.environment import CLIENT_ID, client_id_variable
+
+        named = client_id_variable(how, self.environment)
+        if named is None and how.method.takes_client_id:
+            raise NotSignedIn(f"it is not said which application signs in by {how.method}", hint=f"Set {CLIENT_ID}.")
+        return self.environment[named] if named else None
 
     def _asked(self, endpoint: str) -> "Discovered":
         return understood(self.discover(endpoint), self.clock())
@@ -115,17 +124,3 @@ def understood(told: "Discovery", now: datetime) -> "Discovered":
         scopes=told.scopes,
         seconds=told.refresh_seconds,
     )
-
-
-def client_id_of(environment: Mapping[str, str]) -> str | None:
-    """Return as which application the environment says to sign in."""
-    from supportaccess.settings.sign_in import Method
-    from supportaccess.signin.environment import CLIENT_ID, sign_in_of
-
-    how = sign_in_of(environment)
-    named = environment.get(CLIENT_ID)
-    if not named and how is not None and how.method is Method.TOKEN_FILE:
-        named = environment.get("AZURE_CLIENT_ID")  # which comes with the file on Kubernetes
-    if not named and how is not None and how.method is not Method.MANAGED_IDENTITY:
-        raise NotSignedIn(f"it is not said which application signs in by {how.method}", hint=f"Set {CLIENT_ID}.")
-    return named or None

@@ -7,28 +7,14 @@ from supportaccess.cli.output.fields import Layout
 from supportaccess.settings.files import line_of
 from supportaccess.settings.paths import FOLDERS, Paths
 from supportaccess.settings.profiles import ENDPOINT_VARIABLE, Profile, Settings
-from supportaccess.settings.sign_in import TAKES, Discovered, Method, SignIn
+from supportaccess.settings.sign_in import Discovered, SignIn, SignInOption, taken_by
 from supportaccess.signin import access_tokens
 from supportaccess.signin import environment as variables
 from supportaccess.structs import Struct
 
 DEFAULT = "default"
 _HIDDEN = "(set; not shown)"
-_AZURE_CLIENT_ID = "AZURE_CLIENT_ID"
-_AZURE_TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105 - the name of a variable
 _DISCOVERED = {"client_id": "clientId", "authority": "authority", "scopes": "scopes"}
-_TAKEN = {
-    "secret_variable": "clientSecret",
-    "secret_file": "clientSecretFile",
-    "certificate": "certificate",
-    "passphrase_variable": "passphrase",
-    "passphrase_file": "passphraseFile",
-    "send_chain": "sendChain",
-    "managed_identity": "managedIdentity",
-    "service_connection": "serviceConnection",
-    "token_file": "tokenFile",
-}
-"""The names here of what a way to sign in takes."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -78,9 +64,9 @@ def _signing_in(profile: Profile, file: Path) -> Iterator[Setting]:
     yield from _registered(profile, file)
     if profile.sign_in is not None:
         yield Setting(name="signIn", value=profile.sign_in.method, origin=_place(file, "sign_in.method"))
-        for key, value in _taken(profile.sign_in):
-            value = f"(in the variable {value}; not shown)" if key.endswith("_variable") else value
-            yield Setting(name=_TAKEN[key], value=value, origin=_place(file, f"sign_in.{key}"))
+        for key, option, value in _taken(profile.sign_in):
+            value = f"(in the variable {value}; not shown)" if option.is_secret else value
+            yield Setting(name=option.shown, value=value, origin=_place(file, f"sign_in.{key}"))
     if profile.account is not None:
         yield Setting(name="account", value=profile.account.name, origin=_place(file, "account.name"))
 
@@ -89,24 +75,22 @@ def _signing_in_by_variables(
     profile: Profile, how: SignIn, file: Path, environment: Mapping[str, str]
 ) -> Iterator[Setting]:
     """Yield what variables say of it, which go before the profile; the rest is the endpoint's word."""
-    given = {"client_id": variables.CLIENT_ID, "authority": variables.AUTHORITY}
-    if how.method is Method.TOKEN_FILE and not environment.get(variables.CLIENT_ID):
-        given["client_id"] = _AZURE_CLIENT_ID
-    given = {key: variable for key, variable in given.items() if environment.get(variable)}
+    known = {"client_id": variables.client_id_variable(how, environment), "authority": variables.AUTHORITY}
+    given = {key: variable for key, variable in known.items() if variable and environment.get(variable)}
     for key, variable in given.items():
         yield Setting(name=_DISCOVERED[key], value=environment[variable], origin=variable)
     # By its own word the endpoint's application is for people, and for a managed identity what it asks a token of.
-    asked = set(_DISCOVERED) - set(given) - (set() if how.method is Method.MANAGED_IDENTITY else {"client_id"})
+    asked = set(_DISCOVERED) - set(given) - ({"client_id"} if how.method.takes_client_id else set())
     if (told := profile.discovery) is not None:
         for key in (key for key in _DISCOVERED if key in asked):
             origin = f"{_document(profile.store, told)} ({_place(file, f'discovery.{key}')})"
             yield Setting(name=_DISCOVERED[key], value=_text(getattr(told, key)), origin=origin)
     yield Setting(name="signIn", value=how.method, origin=variables.named_by(environment) or DEFAULT)
-    for key, value in _taken(how):
-        value = _HIDDEN if key.endswith("_variable") else value
-        yield Setting(name=_TAKEN[key], value=value, origin=variables.VARIABLES[key])
-    if how.method is Method.TOKEN_FILE and not how.token_file and (path := environment.get(_AZURE_TOKEN_FILE)):
-        yield Setting(name=_TAKEN["token_file"], value=path, origin=_AZURE_TOKEN_FILE)
+    for _, option, value in _taken(how):
+        yield Setting(name=option.shown, value=_HIDDEN if option.is_secret else value, origin=option.variable)
+    for key, option in taken_by(how.method).items():
+        if option.fallback and not getattr(how, key) and (path := environment.get(option.fallback)):
+            yield Setting(name=option.shown, value=path, origin=option.fallback)
 
 
 def _registered(profile: Profile, file: Path) -> Iterator[Setting]:
@@ -130,13 +114,12 @@ def _text(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else " ".join(value)
 
 
-def _taken(how: SignIn) -> Iterator[tuple[str, str]]:
-    """Yield what the method goes by: of a secret in a variable and in a file, the variable's."""
-    for key in TAKES.get(how.method, ()):
+def _taken(how: SignIn) -> Iterator[tuple[str, SignInOption, str]]:
+    """Yield what the method goes by."""
+    for key, option in taken_by(how.method).items():
         value = getattr(how, key)
-        instead = key.replace("_file", "_variable") if key in {"secret_file", "passphrase_file"} else ""
-        if value and not (instead and getattr(how, instead)):
-            yield key, "yes" if value is True else str(value)
+        if value and not (option.unless and getattr(how, option.unless)):
+            yield key, option, "yes" if value is True else str(value)
 
 
 def _plaintext_cache(settings: Settings, environment: Mapping[str, str]) -> Setting:

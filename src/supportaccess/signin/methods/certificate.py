@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
 from supportaccess.errors import NotSignedIn
-from supportaccess.signin.secrets import check_rights
+from supportaccess.signin.method import Request, Result
+from supportaccess.signin.msal_clients import token_of_application
+from supportaccess.signin.secrets import check_rights, secret
 
 _LARGEST = 1024 * 1024
 _FORMS = "It is a PFX file, or PEM with both; its passphrase: --passphrase-env NAME or --passphrase-file FILE."
@@ -24,6 +26,18 @@ class Identity(NamedTuple):
 
     key: RSAPrivateKey
     chain: tuple[x509.Certificate, ...]
+
+
+def sign_in(request: Request) -> Result:
+    """Sign in by a certificate. Raises NotSignedIn for one that cannot be used."""
+    how = request.how
+    if how.certificate is None:
+        raise NotSignedIn(
+            "it is not said where the certificate is", hint="supportaccess login --with certificate --certificate FILE"
+        )
+    passphrase = secret("passphrase", request.environment, variable=how.passphrase_variable, file=how.passphrase_file)
+    identity = read_certificate(Path(how.certificate), passphrase)
+    return token_of_application(request, {"client_assertion": assertions(identity, send_chain=how.send_chain)})
 
 
 def read_certificate(path: Path, passphrase: str | None) -> Identity:

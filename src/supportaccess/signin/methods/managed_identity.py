@@ -9,23 +9,25 @@ from requests import RequestException
 from supportaccess.errors import InvalidInput, NotSignedIn
 from supportaccess.http.failures import Failure
 from supportaccess.http.session import Session
-from supportaccess.signin.msal_clients import Result, library
-from supportaccess.signin.registration import Registration
+from supportaccess.signin.method import Request, Result
+from supportaccess.signin.msal_clients import library
 
 _PROBE_SECONDS = 2.0
 _KINDS = {"client_id": "client_id", "object_id": "object_id", "resource_id": "resource_id"}
 
 
-def token_of_identity(identity: str | None, registration: Registration, claims: str | None) -> Result:
-    """Return what the machine answers. Raises NotSignedIn off Azure."""
+def sign_in(request: Request) -> Result:
+    """Return what the machine answers. Raises NotSignedIn off Azure, InvalidInput for what names no identity."""
     msal = library()
-    resource = registration.application_scopes[0].rpartition("/")[0]
+    resource = request.registration.application_scopes[0].rpartition("/")[0]
     with Session(use_proxy=False) as session:  # the address is this machine's own
         if msal.managed_identity.get_managed_identity_source() is msal.managed_identity.DEFAULT_TO_VM:
             _probe(session)
-        client = msal.ManagedIdentityClient(chosen(identity), http_client=session, client_capabilities=["CP1"])
+        client = msal.ManagedIdentityClient(
+            chosen(request.how.managed_identity), http_client=session, client_capabilities=["CP1"]
+        )
         try:
-            result: Result = client.acquire_token_for_client(resource=resource, claims_challenge=claims)
+            result: Result = client.acquire_token_for_client(resource=resource, claims_challenge=request.claims)
         except (Failure, RequestException, ValueError, msal.ManagedIdentityError) as error:
             why = error.reason if isinstance(error, Failure) else type(error).__name__
             raise NotSignedIn(
