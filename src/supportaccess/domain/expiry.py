@@ -4,17 +4,20 @@ A status is a function of the record and the present moment.
 """
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from msgspec.structs import replace
 
 from supportaccess.domain.audit import Activity, Step
 from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Status, tenant_of, with_etag
 from supportaccess.errors import InvalidInput
-from supportaccess.structs import Struct
+from supportaccess.structs import Struct, described
 
 SYSTEM = Actor(kind=ActorKind.SYSTEM)
 
 LONGEST_LIMIT = timedelta(days=3650)
+
+Seconds = Annotated[int, described(minimum=1, maximum=int(LONGEST_LIMIT.total_seconds()))]
 
 
 def due(record: AccessRequest, now: datetime) -> datetime | None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from supportaccess.domain.audit import Activity, Step
-from supportaccess.domain.expiry import SYSTEM, Limit, as_of, check_seconds, end_of
+from supportaccess.domain.expiry import SYSTEM, Limit, Seconds, as_of, check_seconds, end_of
 from supportaccess.domain.permissions import Caller, Permission
 from supportaccess.domain.records import (
     IDENTITY_DIAGNOSTIC_DATA,
@@ -22,17 +22,21 @@ from supportaccess.domain.records import (
     AccessRequest,
     Actor,
     Engineer,
+    Moment,
     Side,
     Source,
     Status,
     tenant_of,
     with_etag,
 )
-from supportaccess.domain.tenants import parse_tenant_id
+from supportaccess.domain.tenants import TenantId, parse_tenant_id
 from supportaccess.domain.text import (
     LONGEST_NAME,
     LONGEST_REASON,
     LONGEST_TITLE,
+    Reason,
+    SupportRequestId,
+    Title,
     check_support_request_id,
     check_text,
 )
@@ -51,15 +55,18 @@ APPROVED_ACCESS_KEPT = timedelta(days=30)
 
 
 class NewRequest(Struct, frozen=True, kw_only=True):
-    """What the provider asks for. Without a resource tenant, the data is in the tenant of the support request."""
+    """What the provider asks for: over the wire as it is here.
 
-    support_request_id: str
+    Without a resource tenant, the data is in the tenant of the support request.
+    """
+
+    support_request_id: SupportRequestId
     engineer: Engineer
-    reason: str
-    title: str | None = None
-    resource_tenant_id: str | None = None
-    requested_seconds: int | None = None
-    decide_by: datetime | None = None
+    reason: Reason
+    title: Title | None = None
+    resource_tenant_id: TenantId | None = None
+    requested_seconds: Seconds | None = None
+    decide_by: Moment | None = None
 
 
 def raise_request(asked: NewRequest, caller: Caller, request_id: str, now: datetime) -> Step:

@@ -1,8 +1,12 @@
 """Tenant IDs."""
 
 import re
+from typing import Annotated
 
 from supportaccess.errors import InvalidInput
+from supportaccess.structs import described
+
+TenantId = Annotated[str, described(format="uuid")]
 
 # ASCII only: a look-alike such as U+212A lower-cases to a letter that was never typed.
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)

@@ -1,11 +1,28 @@
 """What text a record may hold. Text of records is untrusted: it is kept as given and escaped where it is shown."""
 
+from typing import Annotated
+
+import msgspec
+
 from supportaccess.errors import InvalidInput
+from supportaccess.structs import described
 
 LONGEST_REASON = 1000
 LONGEST_TITLE = 256
 LONGEST_NAME = 256
 LONGEST_SUPPORT_REQUEST_ID = 64
+
+
+def _some_text(longest: int) -> msgspec.Meta:
+    return described(minLength=1, maxLength=longest, pattern=r"^[^\x00]*[^\s\x00\x1c-\x1f\x85\xa0][^\x00]*$")
+
+
+SupportRequestId = Annotated[
+    str, described(minLength=1, maxLength=LONGEST_SUPPORT_REQUEST_ID, pattern=r"^[^\s\x00-\x20\x7f-\xa0]+$")
+]
+Reason = Annotated[str, _some_text(LONGEST_REASON)]
+Title = Annotated[str, _some_text(LONGEST_TITLE)]
+Name = Annotated[str, _some_text(LONGEST_NAME)]
 
 
 def check_text(name: str, text: str, longest: int) -> str:

@@ -4,17 +4,17 @@ Bodies refuse members that they do not know, and times without an offset. Answer
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.expiry import LONGEST_LIMIT, Limit
+from supportaccess.domain.expiry import Limit, Seconds
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest, Actor, Engineer, Moment
 from supportaccess.domain.source_events import SourceEvent
-from supportaccess.domain.text import LONGEST_NAME, LONGEST_REASON, LONGEST_SUPPORT_REQUEST_ID, LONGEST_TITLE
+from supportaccess.domain.text import Name, Reason
 from supportaccess.errors import InvalidInput
 from supportaccess.structs import Struct
 
@@ -36,25 +36,6 @@ INSUFFICIENT_CLAIMS = "InsufficientClaims"
 but that the client did not declare that it can be asked (`xms_cc`)."""
 
 
-def _told(**schema: object) -> msgspec.Meta:
-    """Return what the description of the API says of a value. The rules hold it to that, here nothing does."""
-    return msgspec.Meta(extra_json_schema=dict(schema))
-
-
-def _text(longest: int) -> msgspec.Meta:
-    return _told(minLength=1, maxLength=longest, pattern=r"^[^\x00]*[^\s\x00\x1c-\x1f\x85\xa0][^\x00]*$")
-
-
-_SupportRequestId = Annotated[
-    str, _told(minLength=1, maxLength=LONGEST_SUPPORT_REQUEST_ID, pattern=r"^[^\s\x00-\x20\x7f-\xa0]+$")
-]
-_Reason = Annotated[str, _text(LONGEST_REASON)]
-_Title = Annotated[str, _text(LONGEST_TITLE)]
-_Name = Annotated[str, _text(LONGEST_NAME)]
-_TenantId = Annotated[str, _told(format="uuid")]
-_Seconds = Annotated[int, _told(minimum=1, maximum=int(LONGEST_LIMIT.total_seconds()))]
-
-
 class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     """Base of what a client sends."""
 
@@ -67,41 +48,27 @@ def in_utc(moment: datetime | None) -> datetime | None:
         raise InvalidInput(f"{moment} is not a time that exists in UTC") from None
 
 
-class EngineerBody(Body, frozen=True, kw_only=True):
+class EngineerBody(Engineer, Body, frozen=True, kw_only=True):
     """The engineer who asks."""
 
-    display_name: _Name
-    id: _Name | None = None
+    display_name: Name
+    id: Name | None = None
 
 
-class RaiseBody(Body, frozen=True, kw_only=True):
+class RaiseBody(NewRequest, Body, frozen=True, kw_only=True):
     """What the provider asks for."""
 
-    support_request_id: _SupportRequestId
     engineer: EngineerBody
-    reason: _Reason
-    title: _Title | None = None
-    resource_tenant_id: _TenantId | None = None
-    requested_seconds: _Seconds | None = None
-    decide_by: Moment | None = None
 
     def asked(self) -> NewRequest:
-        """Return it in the words of the rules."""
-        return NewRequest(
-            support_request_id=self.support_request_id,
-            engineer=Engineer(id=self.engineer.id, display_name=self.engineer.display_name),
-            reason=self.reason,
-            title=self.title,
-            resource_tenant_id=self.resource_tenant_id,
-            requested_seconds=self.requested_seconds,
-            decide_by=in_utc(self.decide_by),
-        )
+        """Return it with its times as records have them. Raises InvalidInput."""
+        return replace(self, decide_by=in_utc(self.decide_by))
 
 
 class LimitBody(Body, frozen=True, kw_only=True):
     """How long an approval lasts: so many seconds, or until a moment."""
 
-    seconds: _Seconds | None = None
+    seconds: Seconds | None = None
     until: Moment | None = None
 
     def limit(self) -> Limit:
@@ -112,20 +79,20 @@ class LimitBody(Body, frozen=True, kw_only=True):
 class ApproveBody(Body, frozen=True, kw_only=True):
     """An approval. Without a limit it lasts as long as was asked for."""
 
-    reason: _Reason | None = None
+    reason: Reason | None = None
     limit: LimitBody | None = None
 
 
 class RejectBody(Body, frozen=True, kw_only=True):
     """A rejection, which always has a reason."""
 
-    reason: _Reason
+    reason: Reason
 
 
 class ReasonBody(Body, frozen=True, kw_only=True):
     """A revocation or a withdrawal."""
 
-    reason: _Reason | None = None
+    reason: Reason | None = None
 
 
 class CloseBody(Body, frozen=True, kw_only=True):

@@ -130,17 +130,8 @@ class HttpStore:
 
     def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
         """Create a request."""
-        body = wire.RaiseBody(
-            support_request_id=asked.support_request_id,
-            engineer=wire.EngineerBody(id=asked.engineer.id, display_name=asked.engineer.display_name or ""),
-            reason=asked.reason,
-            title=asked.title,
-            resource_tenant_id=asked.resource_tenant_id,
-            requested_seconds=asked.requested_seconds,
-            decide_by=asked.decide_by,
-        )
         look_first = _LOOK_FIRST.format(asked.support_request_id)
-        return self._post("/v1/access-requests", body, AccessRequest, key=key, if_unknown=look_first)
+        return self._post("/v1/access-requests", asked, AccessRequest, key=key, if_unknown=look_first)
 
     def approve(
         self, request_id: str, *, etag: str, key: str, limit: Limit | None = None, reason: str | None = None
@@ -235,7 +226,7 @@ class HttpStore:
     def _post(
         self,
         path: str,
-        body: wire.Body,
+        body: wire.Body | NewRequest,
         kind: type[T],
         *,
         key: str,
