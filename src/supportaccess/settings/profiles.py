@@ -4,26 +4,32 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
 from supportaccess.errors import Ambiguous, InvalidInput, NotFound, NotSignedIn, SupportAccessError
 from supportaccess.http.endpoints import check_endpoint
 from supportaccess.private_files import make_folder, refused
+from supportaccess.settings.authorities import check_authority, check_scope
 from supportaccess.settings.files import broken, edit, locked, read
 from supportaccess.settings.paths import Paths
-from supportaccess.settings.sign_in import Account, Discovered, SignIn, check_sign_in
+from supportaccess.settings.sign_in import Account, Discovered, SignIn, check_client_id
 
 EMBEDDED = "embedded"
 ENDPOINT_VARIABLE = "SUPPORTACCESS_ENDPOINT"
 """Names the store of the tenant that a command is for, before its profile does."""
 
+OF_SIGNING_IN = ("client_id", "authority", "scopes", "sign_in", "account", "discovery")
+"""The keys of a profile that are about signing in to its store."""
+
 _ALIAS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is set for one tenant. Every field but the tenant ID is a key of its file.
+    """What is set for one tenant. Every field but the tenant ID is a key of its file; `_CHECKS` says what it may be.
 
     `store` is `embedded`, or the endpoint of a shared store. The rest is about signing in there: `client_id`,
     `authority` and `scopes` are what `login` settled on, by what the endpoint said (`discovery`) or by its options.
@@ -61,7 +67,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         store = store if store == EMBEDDED else check_endpoint(store)
         if store == self.store:
             return self
-        return Profile(tenant_id=self.tenant_id, alias=self.alias, store=store, silenced=self.silenced)
+        return replace(self, store=store, **{key: getattr(_NEW, key) for key in OF_SIGNING_IN})
+
+
+_NEW = Profile(tenant_id="")
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -164,7 +173,7 @@ class Settings:
         Raises InvalidInput for a value that cannot be taken or a broken file, StoreRefused, StoreUnavailable.
         """
         store = check_endpoint(profile.store) if profile.is_remote else EMBEDDED
-        profile = msgspec.structs.replace(profile, tenant_id=parse_tenant_id(profile.tenant_id), store=store)
+        profile = replace(profile, tenant_id=parse_tenant_id(profile.tenant_id), store=store)
         _check(profile)
         with locked(self._folder):
             self._save(profile)
@@ -187,7 +196,7 @@ class Settings:
         with locked(self._folder):
             now = self._read(profile.tenant_id)
             if now is not None and now.store == profile.store:
-                edit(self.file_of(profile.tenant_id), _values(msgspec.structs.replace(now, discovery=discovery)))
+                edit(self.file_of(profile.tenant_id), _values(replace(now, discovery=discovery)))
 
     def use(self, tenant_id: str) -> None:
         """Make it the default tenant. Raises NotSignedIn without a profile, InvalidInput, StoreRefused."""
@@ -284,49 +293,78 @@ class Settings:
     def _read(self, stem: str) -> Profile | None:
         path = self.file_of(stem)
         profile = read(path, Profile, tenant_id=self._tenant_id(stem))
-        if profile is not None:
-            try:
-                _check(profile)
-            except InvalidInput as error:
-                raise broken(path, error.message, key=_wrong_key(profile)) from None
+        if profile is not None and (wrong := _wrong(profile)):
+            key, error = wrong
+            raise broken(path, error.message, key=key)
         return profile
+
+
+def _check_alias(alias: str) -> None:
+    if is_guid(alias) or not _ALIAS.fullmatch(alias):
+        raise InvalidInput(
+            f"{alias!r} is not an alias",
+            hint="An alias has 1 to 64 characters of A-Z a-z 0-9 . _ - and is not a GUID.",
+        )
+
+
+def _check_store(store: str) -> None:
+    if store != EMBEDDED:
+        check_endpoint(store)
+
+
+def _check_scopes(scopes: tuple[str, ...]) -> None:
+    for scope in scopes:
+        check_scope(scope)
+
+
+_CHECKS: Mapping[str, Callable[[Any], object]] = {
+    "alias": _check_alias,
+    "store": _check_store,
+    "client_id": check_client_id,
+    "authority": check_authority,
+    "scopes": _check_scopes,
+}
+"""What raises InvalidInput for a value that a profile cannot have under a key: beside the type of the field."""
 
 
 def _check(profile: Profile) -> None:
     """Raise InvalidInput for a value that a profile cannot have."""
-    if profile.alias is not None and (is_guid(profile.alias) or not _ALIAS.fullmatch(profile.alias)):
-        raise InvalidInput(
-            f"{profile.alias!r} is not an alias",
-            hint="An alias has 1 to 64 characters of A-Z a-z 0-9 . _ - and is not a GUID.",
-        )
-    if profile.is_remote:
-        check_endpoint(profile.store)
-    check_sign_in(profile.client_id, profile.authority, profile.scopes)
+    if wrong := _wrong(profile):
+        raise wrong[1]
 
 
-def _wrong_key(profile: Profile) -> str:
-    """Return the key of the value that a profile cannot have."""
-    for key in ("alias", "store", "client_id", "authority", "scopes"):
+def _wrong(profile: Profile) -> tuple[str, InvalidInput] | None:
+    """Return the first key whose value a profile cannot have, and why; None when all is well."""
+    for key, check in _CHECKS.items():
+        value = getattr(profile, key)
         try:
-            _check(Profile(tenant_id=profile.tenant_id, **{key: getattr(profile, key)}))
-        except InvalidInput:
-            return key
-    return ""
+            if value is not None:
+                check(value)
+        except InvalidInput as error:
+            return key, error
+    return None
 
 
 def _values(profile: Profile) -> dict[str, object]:
     """Return the keys of a profile's file; None for one that is not to be there."""
     from supportaccess.domain.lint.findings import Code
 
-    tables = {"sign_in": SignIn, "account": Account, "discovery": Discovered}
-    values: dict[str, object] = msgspec.structs.asdict(profile)
-    del values["tenant_id"]
-    values["scopes"] = list(profile.scopes) or None
-    values["silenced"] = {code.value: profile.silenced.get(code) for code in Code} if profile.silenced else None
-    for key, kind in tables.items():
-        table = values[key]
-        values[key] = msgspec.to_builtins(table, builtin_types=(datetime,)) if isinstance(table, kind) else None
+    values = {key: _as_toml(getattr(profile, key)) for key in profile.__struct_fields__ if key != "tenant_id"}
+    if profile.silenced:
+        values["silenced"] = {code.value: profile.silenced.get(code) for code in Code}
     return values
+
+
+def _as_toml(value: object) -> object:
+    match value:
+        case msgspec.Struct():
+            return msgspec.to_builtins(value, builtin_types=(datetime,))
+        case tuple():
+            return list(value) or None
+        case Mapping():
+            return value or None
+        case _:
+            return value
 
 
 def _same_alias(alias: str | None, name: str) -> bool:

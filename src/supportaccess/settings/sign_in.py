@@ -13,7 +13,6 @@ import msgspec
 
 from supportaccess.domain.tenants import is_guid
 from supportaccess.errors import InvalidInput
-from supportaccess.settings.authorities import check_authority, check_scope
 
 AZURE_CLIENT_ID = "AZURE_CLIENT_ID"
 AZURE_TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105 - the name of a variable
@@ -232,13 +231,3 @@ def check_client_id(text: str) -> str:
     if not is_guid(text):
         raise InvalidInput(f"{text!r} is not a client ID", hint="A client ID is a GUID; Entra calls it appId.")
     return text.lower()
-
-
-def check_sign_in(client_id: str | None, authority: str | None, scopes: tuple[str, ...]) -> None:
-    """Raise InvalidInput for values that a profile cannot have."""
-    if client_id is not None:
-        check_client_id(client_id)
-    if authority is not None:
-        check_authority(authority)
-    for scope in scopes:
-        check_scope(scope)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from supportaccess.cli.output.fields import Layout
+from supportaccess.cli.output.fields import Layout, cell_text
 from supportaccess.settings.files import line_of
 from supportaccess.settings.paths import FOLDERS, Paths
-from supportaccess.settings.profiles import ENDPOINT_VARIABLE, Profile, Settings
+from supportaccess.settings.profiles import ENDPOINT_VARIABLE, OF_SIGNING_IN, Profile, Settings
 from supportaccess.settings.sign_in import Discovered, SignIn, SignInOption, taken_by
 from supportaccess.signin import access_tokens
 from supportaccess.signin import environment as variables
@@ -14,7 +14,9 @@ from supportaccess.structs import Struct
 
 DEFAULT = "default"
 _HIDDEN = "(set; not shown)"
-_DISCOVERED = {"client_id": "clientId", "authority": "authority", "scopes": "scopes"}
+_DISCOVERED = ("client_id", "authority", "scopes")
+_IN_OWN_WAY = {"tenant_id", "store", "silenced", *OF_SIGNING_IN}
+"""The keys of a profile that something else than its file may set, or that have several values."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -34,8 +36,9 @@ def settings_of(
     """Yield every setting that a command in the tenant goes by; `named_by` is what named the tenant."""
     file = settings.file_of(profile.tenant_id)
     yield Setting(name="tenantId", value=profile.tenant_id, origin=named_by)
-    if profile.alias is not None:
-        yield Setting(name="alias", value=profile.alias, origin=_place(file, "alias"))
+    for key in (key for key in Profile.__struct_fields__ if key not in _IN_OWN_WAY):
+        if (value := getattr(profile, key)) is not None:
+            yield Setting(name=_shown(key), value=cell_text(value), origin=_place(file, key))
     store = ENDPOINT_VARIABLE if environment.get(ENDPOINT_VARIABLE) else _place(file, "store")
     yield Setting(name="store", value=profile.store, origin=store)
     if profile.is_remote:
@@ -78,13 +81,13 @@ def _signing_in_by_variables(
     known = {"client_id": variables.client_id_variable(how, environment), "authority": variables.AUTHORITY}
     given = {key: variable for key, variable in known.items() if variable and environment.get(variable)}
     for key, variable in given.items():
-        yield Setting(name=_DISCOVERED[key], value=environment[variable], origin=variable)
+        yield Setting(name=_shown(key), value=environment[variable], origin=variable)
     # By its own word the endpoint's application is for people, and for a managed identity what it asks a token of.
     asked = set(_DISCOVERED) - set(given) - ({"client_id"} if how.method.takes_client_id else set())
     if (told := profile.discovery) is not None:
         for key in (key for key in _DISCOVERED if key in asked):
             origin = f"{_document(profile.store, told)} ({_place(file, f'discovery.{key}')})"
-            yield Setting(name=_DISCOVERED[key], value=_text(getattr(told, key)), origin=origin)
+            yield Setting(name=_shown(key), value=_text(getattr(told, key)), origin=origin)
     yield Setting(name="signIn", value=how.method, origin=variables.named_by(environment) or DEFAULT)
     for _, option, value in _taken(how):
         yield Setting(name=option.shown, value=_HIDDEN if option.is_secret else value, origin=option.variable)
@@ -96,18 +99,24 @@ def _signing_in_by_variables(
 def _registered(profile: Profile, file: Path) -> Iterator[Setting]:
     """Yield as which application and where the profile signs in."""
     told = profile.discovery
-    for key, name in _DISCOVERED.items():
+    for key in _DISCOVERED:
         value = getattr(profile, key)
         if not value:
             continue
         origin = _place(file, key)
         if told is not None and getattr(told, key) == value:
             origin = f"{_document(profile.store, told)} ({origin})"
-        yield Setting(name=name, value=_text(value), origin=origin)
+        yield Setting(name=_shown(key), value=_text(value), origin=origin)
 
 
 def _document(store: str, told: Discovered) -> str:
     return f"discovery document of {store}, fetched {told.fetched_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _shown(key: str) -> str:
+    """Return a key of a profile's file as this names it."""
+    first, *rest = key.split("_")
+    return first + "".join(map(str.capitalize, rest))
 
 
 def _text(value: str | tuple[str, ...]) -> str:
