@@ -6,7 +6,6 @@ import shlex
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
@@ -29,6 +28,7 @@ from supportaccess.server.settings import (
     Table,
     WebhookSettings,
 )
+from supportaccess.suggestions import nearest
 
 CONFIG_VARIABLE = "SUPPORTACCESS_SERVER_CONFIG"
 DATABASE_VARIABLE = "SUPPORTACCESS_DATABASE"
@@ -48,6 +48,8 @@ certificate = "/etc/supportaccess/certificate.pem"
 key = "/etc/supportaccess/key.pem"
 """
 LARGEST_FILE = 256 * 1024
+_LIKENESS = 0.5
+"""Lower than usual: half a key, as `sweep` for `sweep_seconds`, means that key."""
 
 _AUTH_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
 
@@ -196,8 +198,8 @@ class _Given:
                     self._refuse_unknown(each, WebhookSettings, f"{name}.")
 
     def _unknown(self, name: str, known: list[str], above: str) -> NoReturn:
-        close = get_close_matches(name, known, n=1, cutoff=0.5)
-        meant = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(known)}"
+        near = nearest(name, known, likeness=_LIKENESS)
+        meant = f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"
         raise InvalidInput(f"{self.path}: there is no key {above}{name}{meant}", hint=f"{PAGE} has every key.")
 
 

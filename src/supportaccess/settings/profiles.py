@@ -17,6 +17,7 @@ from supportaccess.settings.authorities import check_authority, check_scope
 from supportaccess.settings.files import broken, edit, locked, read
 from supportaccess.settings.paths import Paths
 from supportaccess.settings.sign_in import Account, Discovered, SignIn, check_client_id
+from supportaccess.suggestions import nearest
 
 EMBEDDED = "embedded"
 ENDPOINT_VARIABLE = "SUPPORTACCESS_ENDPOINT"
@@ -374,11 +375,8 @@ def _same_alias(alias: str | None, name: str) -> bool:
 
 def _nobody_has(name: str, origin: str, profiles: list[Profile]) -> NotFound:
     """Return the error for an alias that nobody has, with the nearest one."""
-    from difflib import get_close_matches
-
-    aliases = {profile.alias.lower(): profile.alias for profile in profiles if profile.alias}
-    near = get_close_matches(name.lower(), aliases, n=1)
-    question = f"; did you mean {aliases[near[0]]!r}?" if near else ""
+    near = nearest(name, (profile.alias for profile in profiles if profile.alias))
+    question = f"; did you mean {near!r}?" if near else ""
     return NotFound(
         f"no tenant has the alias {name!r}, named by {origin}{question}",
         hint="See which there are: supportaccess tenant list",

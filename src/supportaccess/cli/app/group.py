@@ -6,7 +6,6 @@ completion and for telling what a mistyped name meant. Help is plain text: Rich 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from supportaccess.errors import InvalidInput
+from supportaccess.suggestions import meant
 
 # Typer carries its own Click and has no public name for its base classes: these two are taken from what it returns.
 Command = TyperCommand | TyperGroup
@@ -76,9 +76,9 @@ class LazyGroup(TyperGroup):
         """Find the command, or say which one was meant."""
         name = args[0]
         if name not in self._table and not name.startswith("-"):
-            close = get_close_matches(name, self._table, n=1, cutoff=0.6)
-            meant = f"; did you mean {close[0]}?" if close else ""
-            raise InvalidInput(f"there is no command {name!r}{meant}", hint=f"{ctx.command_path} --help")
+            raise InvalidInput(
+                f"there is no command {name!r}{meant(name, self._table)}", hint=f"{ctx.command_path} --help"
+            )
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -1,14 +1,16 @@
 """From what a person types to the request that is meant."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.records import OPEN, AccessRequest
 from supportaccess.errors import Ambiguous, InvalidInput, NotFound
 from supportaccess.store.protocol import SHORTEST_PREFIX, RequestQuery, RequestStore
+from supportaccess.suggestions import nearest
 
 _SHOWN = 10
+_LIKENESS = 0.8
+"""Higher than for words: IDs that have nothing to do with one another share many characters."""
 _LONGEST_LINE = 64 * 1024
 
 
@@ -74,8 +76,8 @@ def _unknown(store: RequestStore, text: str) -> NotFound:
     }
     of_tickets = store.page(RequestQuery(search=text[: len(text) // 2]), top=50).value
     near |= {record.support_request_id: record.support_request_id for record in of_tickets if record.support_request_id}
-    close = get_close_matches(text.lower(), near, n=1, cutoff=0.8)
-    meant = f"; did you mean {near[close[0]]}?" if close else ""
+    close = nearest(text, near, likeness=_LIKENESS)
+    meant = f"; did you mean {near[close]}?" if close else ""
     return NotFound(
         f"there is no access request {text!r} in tenant {store.tenant_id}{meant}",
         hint="supportaccess list --status STATUS, or --search TEXT, finds it.",

@@ -12,7 +12,6 @@ from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.app.ids import resolve
 from supportaccess.cli.app.listing import Listing, Question
-from supportaccess.cli.app.suggestions import meant
 from supportaccess.cli.app.tenants import Tenants
 from supportaccess.cli.audit.log_proofs import print_checkpoint
 from supportaccess.cli.audit.tail import Following
@@ -21,6 +20,7 @@ from supportaccess.cli.output.shapes import Shape, shape_of
 from supportaccess.domain.audit import Activity, AuditEntry, Outcome, activities_with
 from supportaccess.errors import InvalidInput, NotFound
 from supportaccess.store.protocol import AuditQuery, RequestStore
+from supportaccess.suggestions import meant
 
 
 @examples(

@@ -8,6 +8,7 @@ import msgspec
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.records import AccessRequest
 from supportaccess.errors import InvalidInput
+from supportaccess.suggestions import nearest
 
 Row = Mapping[str, Any]
 """A record as builtins, with its JSON names."""
@@ -138,14 +139,9 @@ def _getter(path: list[str]) -> Callable[[Row], Any]:
 
 
 def _meant(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    plain = {_plain(each): each for each in reversed(known)}
-    last = {_plain(each.rpartition(".")[2]): each for each in reversed(known)}
-    wanted = _plain(name)
-    close = get_close_matches(wanted, plain, n=1)
-    meant = plain.get(wanted) or last.get(wanted) or (plain[close[0]] if close else None)
-    return f"; did you mean {meant}?" if meant else ""
+    by_name = {each.rpartition(".")[2]: each for each in reversed(known)} | {each: each for each in known}
+    near = nearest(name, by_name, key=_plain)
+    return f"; did you mean {by_name[near]}?" if near else ""
 
 
 def _plain(name: str) -> str:

@@ -14,7 +14,6 @@ from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.app.listing import Listing, Question
 from supportaccess.cli.app.options import given, moment
-from supportaccess.cli.app.suggestions import meant
 from supportaccess.cli.app.tenants import Tenants
 from supportaccess.cli.output.fields import (
     ACCESS_REQUESTS,
@@ -27,6 +26,7 @@ from supportaccess.domain.attention import attention_key, listed_at
 from supportaccess.domain.records import OPEN, AccessRequest, Status
 from supportaccess.errors import InvalidInput
 from supportaccess.store.protocol import Order, RequestQuery
+from supportaccess.suggestions import meant
 
 _COUNTED = 100_000
 

@@ -11,7 +11,6 @@ from supportaccess.cli.app.confirm import agreed
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.app.group import examples
-from supportaccess.cli.app.suggestions import meant
 from supportaccess.cli.output.fields import Layout, cell_text, row_of
 from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import safe
@@ -21,6 +20,7 @@ from supportaccess.domain.text import LONGEST_REASON, check_text
 from supportaccess.errors import InvalidInput, NotFound
 from supportaccess.settings.profiles import ENDPOINT_VARIABLE, Profile
 from supportaccess.structs import Struct
+from supportaccess.suggestions import meant
 
 
 class ProfileRow(Struct, frozen=True, kw_only=True):

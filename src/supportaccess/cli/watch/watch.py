@@ -13,7 +13,6 @@ from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.app.options import given
-from supportaccess.cli.app.suggestions import meant
 from supportaccess.cli.app.tenants import Tenants
 from supportaccess.cli.output.times import parse_duration
 from supportaccess.cli.watch.executing import Command
@@ -26,6 +25,7 @@ from supportaccess.cli.watch.tenant import TenantWatch
 from supportaccess.domain.events import What
 from supportaccess.domain.records import Status
 from supportaccess.errors import InvalidInput
+from supportaccess.suggestions import meant
 
 _SHORTEST, _LONGEST = 1, 3600
 _FIRST_TIME = "Watching from now on. Later, the same command goes on where this one stopped."

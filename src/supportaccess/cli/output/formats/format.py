@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from supportaccess.cli.app.suggestions import meant
 from supportaccess.errors import InvalidInput
+from supportaccess.suggestions import meant
 
 
 class Format(StrEnum):
