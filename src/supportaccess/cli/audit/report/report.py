@@ -20,7 +20,8 @@ from supportaccess.cli.output.text import counted
 from supportaccess.cli.output.times import parse_duration
 from supportaccess.domain.lint.rules import counting
 from supportaccess.domain.report.figures import Period, Report, ReportedRequest
-from supportaccess.errors import InvalidInput, SupportAccessError, VerificationFailed
+from supportaccess.errors import InvalidInput, StoreRefused, SupportAccessError, VerificationFailed
+from supportaccess.private_files import new_file
 from supportaccess.settings.profiles import Profile
 from supportaccess.store.protocol import RequestStore
 
@@ -141,7 +142,6 @@ def _checkpoint(context: Context, profile: Profile) -> str | None:
 
 
 def _write(context: Context, file: str, made: Report) -> None:
-    from supportaccess.cli.audit.report.new_file import write_new
     from supportaccess.cli.audit.report.page import page
 
     parts: Iterable[bytes] = page(made)
@@ -149,8 +149,20 @@ def _write(context: Context, file: str, made: Report) -> None:
         context.streams.write_all(parts)
         return
     path = Path(file)
-    write_new(path, parts)
+    _write_new(path, parts)
     context.streams.note(f"Wrote the report to {path}.")
+
+
+def _write_new(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file that was not there before: whole, or not at all. Raises StoreRefused."""
+    try:
+        with new_file(path) as file:
+            file.writelines(parts)
+    except FileExistsError:
+        raise StoreRefused(f"{path} exists already and was left alone", hint="Name another file.") from None
+    except StoreRefused as error:
+        error.hint = "Name another place."
+        raise
 
 
 def _sum_up(context: Context, made: Report) -> None:
