@@ -13,7 +13,7 @@ from supportaccess.cli.app.group import examples
 from supportaccess.cli.app.ids import expand
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.output.times import parse_duration, parse_time
-from supportaccess.cli.requests.deciding import Options, Verb, decide
+from supportaccess.cli.requests.deciding import Options, Verb, decide, takes_options
 from supportaccess.cli.requests.outcome import Outcome, decided_printer, print_decided
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.records import Engineer, Status
@@ -74,28 +74,19 @@ def raise_request(
     print_decided(printer, [record], profile.tenant_id)
 
 
+@takes_options
 @examples(("Take a request back", "supportaccess provider withdraw 3f2a --reason 'solved without'"))
-def withdraw(
-    ctx: typer.Context,
-    ids: options.Ids,
-    reason: options.Reason = None,
-    yes: options.Yes = False,
-    dry_run: options.DryRun = False,
-    tenant: options.Tenant = None,
-    output: options.Output = None,
-    columns: options.Columns = None,
-    query: options.Query = None,
-) -> int:
+def withdraw(ctx: typer.Context, asked: Options) -> int:
     """Withdraw pending access requests."""
     verb = Verb(
         infinitive="withdraw",
         participle="withdrawn",
         start=Status.PENDING,
         end=Status.CANCELED,
-        act=lambda store, record, key: store.withdraw(record.id, etag=record.etag, key=key, reason=reason),
+        act=lambda store, record, key: store.withdraw(record.id, etag=record.etag, key=key, reason=asked.reason),
         effect=lambda _: "taken back; nobody can approve it any more.",
     )
-    return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+    return decide(ctx.obj, verb, asked)
 
 
 @examples(

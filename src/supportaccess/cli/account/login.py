@@ -1,10 +1,8 @@
 """`supportaccess login` and `logout`: signing in to a tenant of a shared store, and forgetting it."""
 
-from collections.abc import Callable, Mapping
-from functools import wraps
-from inspect import Parameter, signature
+from collections.abc import Mapping
+from inspect import Parameter
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,41 +24,27 @@ if TYPE_CHECKING:
     from supportaccess.store.wire import Discovery
 
 
-def _takes_parts(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command an option for each part of a SignIn; it gets those that are given together, as `parts`."""
-
-    @wraps(command)
-    def wrapper(**values: Any) -> int:
-        told = {name: values.pop(name) for name in OPTIONS}
-        parts = {name: _absolute(value) if isinstance(value, Path) else value for name, value in told.items() if value}
-        return command(**values, parts=parts)
-
-    own = signature(command)
-    parameters = [
-        parameter
-        for each in own.parameters.values()
-        for parameter in (map(_parameter, OPTIONS, OPTIONS.values()) if each.name == "parts" else [each])
-    ]
-    wrapper.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # as inspect has it
-    return wrapper
-
-
-def _parameter(name: str, option: SignInOption) -> Parameter:
-    if option.metavar is None:
-        kind: Any = Annotated[bool, typer.Option(option.flag, help=option.help)]
-    else:
-        value = Path if option.is_path else str
-        kind = Annotated[value | None, _option(option.flag, metavar=option.metavar, text=option.help)]
-    default = False if option.metavar is None else None
-    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
-
-
 def _option(*names: str, metavar: str, text: str) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(*names, metavar=metavar, help=text, show_default=False)
     return option
 
 
-@_takes_parts
+def _parameter(name: str, option: SignInOption) -> Parameter:
+    if option.metavar is None:
+        kind: Any = Annotated[bool, typer.Option(option.flag, help=option.help)]
+        return Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+    value = Path if option.is_path else str
+    kind = Annotated[value | None, _option(option.flag, metavar=option.metavar, text=option.help)]
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the parts of a SignIn that were given; paths as they are found from another folder too."""
+    given = ((name, value) for name, value in options.items() if value)
+    return {name: str(value.expanduser().absolute()) if isinstance(value, Path) else value for name, value in given}
+
+
+@options.in_place_of("parts", [_parameter(name, option) for name, option in OPTIONS.items()], _given)
 @examples(
     (
         "For the first time, with a browser",
@@ -86,7 +70,8 @@ def login(
     authority: Annotated[
         str | None, _option("--authority", metavar="URL", text="Sign in there, whatever the endpoint says.")
     ] = None,
-    parts: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    parts: Mapping[str, Any],
     allow_plaintext_cache: Annotated[
         bool, typer.Option("--allow-plaintext-cache", help="Keep tokens in a file of mode 0600 where nothing encrypts.")
     ] = False,
@@ -234,8 +219,3 @@ def _by_endpoint(context: Context, endpoint: str) -> "tuple[Profile, Discovery |
         hint=f"supportaccess login --endpoint {url} --tenant TENANT_ID\n"
         "A tenant ID is a GUID: Entra admin center > Overview > Tenant ID.",
     )
-
-
-def _absolute(path: Path) -> str:
-    """Return a path as it is found from another folder too."""
-    return str(path.expanduser().absolute())

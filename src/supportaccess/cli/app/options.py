@@ -1,8 +1,11 @@
 """The options that several commands share."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -95,6 +98,30 @@ RoleTable = Annotated[
     Path | None,
     typer.Option("--role-table", metavar="FILE", help="Which roles may decide, instead of the table that comes along."),
 ]
+
+
+def in_place_of(
+    name: str, options: Sequence[Parameter], gather: Callable[..., object]
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command several options in place of its parameter of this name, which gets what `gather` makes of them."""
+    names = [option.name for option in options]
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        @wraps(command)
+        def with_options(**values: Any) -> int:
+            own = {each: value for each, value in values.items() if each not in names}
+            return command(**own, **{name: gather(**{each: values[each] for each in names})})
+
+        before = signature(command)
+        parameters = [
+            parameter.replace(kind=Parameter.KEYWORD_ONLY)
+            for each in before.parameters.values()
+            for parameter in (options if each.name == name else [each])
+        ]
+        with_options.__signature__ = before.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
+        return with_options
+
+    return decorate
 
 
 def given(option: str, text: str | None) -> str | None:

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from inspect import signature
 from types import FrameType
 from typing import NamedTuple
 
+from supportaccess.cli.app import options
 from supportaccess.cli.app.confirm import check_can_ask, confirmed
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode
@@ -57,42 +59,46 @@ class Verb:
 
 
 class Options(NamedTuple):
-    """What the options of every decision command say."""
+    """The options that every decision has."""
 
-    ids: Sequence[str]
-    reason: str | None
-    yes: bool
-    dry_run: bool
-    tenant: str | None
-    output: Format | None
-    columns: str | None
-    query: str | None
+    ids: options.Ids
+    reason: options.Reason = None
+    yes: options.Yes = False
+    dry_run: options.DryRun = False
+    tenant: options.Tenant = None
+    output: options.Output = None
+    columns: options.Columns = None
+    query: options.Query = None
 
 
-def decide(context: Context, verb: Verb, options: Options) -> ExitCode:
+takes_options = options.in_place_of("asked", list(signature(Options).parameters.values()), Options)
+"""Gives a command these options, as `asked`."""
+
+
+def decide(context: Context, verb: Verb, asked: Options) -> ExitCode:
     """Decide the requests that the options name, and return the exit code."""
-    new_printer = partial(decided_printer, context, output=options.output, columns=options.columns, query=options.query)
+    new_printer = partial(decided_printer, context, output=asked.output, columns=asked.columns, query=asked.query)
     new_printer()  # what is wrong with the options is refused before anything is asked
-    if not options.dry_run and "-" in options.ids:
-        check_can_ask(context, yes=options.yes, ids=options.ids)
-    ids = expand(options.ids, context.streams)
-    if options.reason is None and len(ids) > 1:
+    if not asked.dry_run and "-" in asked.ids:
+        check_can_ask(context, yes=asked.yes, ids=asked.ids)
+    ids = expand(asked.ids, context.streams)
+    if asked.reason is None and len(ids) > 1:
         raise InvalidInput(
             f"to {verb.infinitive} {len(ids)} requests a reason is required", hint="Give it with --reason TEXT."
         )
-    profile = context.settings.chosen(options.tenant)
-    store = context.store_of_to_change(profile, dry_run=options.dry_run)
+    profile = context.settings.chosen(asked.tenant)
+    store = context.store_of_to_change(profile, dry_run=asked.dry_run)
     outcome = Outcome(profile.shown)
     waiting = _read(context, store, verb, ids, outcome)
-    if waiting and not options.dry_run:
-        check_can_ask(context, yes=options.yes)
-    if waiting and not _agreed(context, verb, waiting, options, profile):
+    if waiting and not asked.dry_run:
+        check_can_ask(context, yes=asked.yes)
+    if waiting and not _agreed(context, verb, waiting, asked, profile):
         return ExitCode.FAILED
-    if not options.dry_run:
+    if not asked.dry_run:
         _do(context, store, verb, waiting, outcome)
     # Made anew: the question may have stood for long, and ages are told from now.
-    print_decided(new_printer(), outcome.decided + (waiting if options.dry_run else []), store.tenant_id)
-    if options.dry_run:
+    print_decided(new_printer(), outcome.decided + (waiting if asked.dry_run else []), store.tenant_id)
+    if asked.dry_run:
         context.streams.note("Nothing was changed: this is a dry run.")
     else:
         outcome.sum_up(context, verb.participle, len(ids))
@@ -161,12 +167,12 @@ def _conflict(record: AccessRequest, verb: Verb) -> Conflict:
     )
 
 
-def _agreed(context: Context, verb: Verb, waiting: Sequence[AccessRequest], options: Options, profile: Profile) -> bool:
+def _agreed(context: Context, verb: Verb, waiting: Sequence[AccessRequest], asked: Options, profile: Profile) -> bool:
     """Show what will happen, and ask unless that was settled. Only a yes is one."""
     streams = context.streams
-    asks = not (options.yes or options.dry_run)
+    asks = not (asked.yes or asked.dry_run)
     streams.note(f"Tenant {profile.shown}", colour=Colour.BOLD)
-    if options.dry_run or asks:
+    if asked.dry_run or asks:
         if len(waiting) == 1:
             streams.note(f"{_named(waiting[0])}: {verb.effect(waiting[0])}")
             if waiting[0].reason:

@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from supportaccess.cli.app import options
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.output.times import parse_duration, parse_time
 from supportaccess.cli.requests.cross_tenant import check_both
-from supportaccess.cli.requests.deciding import Options, Verb, approving, decide
+from supportaccess.cli.requests.deciding import Options, Verb, approving, decide, takes_options
 from supportaccess.domain.expiry import Limit, end_of
 from supportaccess.domain.lifecycle import check_revocable_here
 from supportaccess.domain.records import AccessRequest, Side, Status
 from supportaccess.errors import InvalidInput
 
 
+@takes_options
 @examples(
     ("For as long as was asked for", "supportaccess approve 3f2a"),
     ("For eight hours, with a reason", "supportaccess approve 3f2a --for 8h --reason 'outage of sign-in'"),
@@ -24,18 +24,12 @@ from supportaccess.errors import InvalidInput
 )
 def approve(
     ctx: typer.Context,
-    ids: options.Ids,
     for_: Annotated[
         str | None, typer.Option("--for", metavar="8h", help="How long; never longer than asked for.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until when instead.")] = None,
-    reason: options.Reason = None,
-    yes: options.Yes = False,
-    dry_run: options.DryRun = False,
-    tenant: options.Tenant = None,
-    output: options.Output = None,
-    columns: options.Columns = None,
-    query: options.Query = None,
+    *,
+    asked: Options,
 ) -> int:
     """Approve pending access requests.
 
@@ -55,15 +49,18 @@ def approve(
         participle="approved",
         start=Status.PENDING,
         end=Status.APPROVED,
-        act=lambda store, record, key: store.approve(record.id, etag=record.etag, key=key, limit=limit, reason=reason),
+        act=lambda store, record, key: store.approve(
+            record.id, etag=record.etag, key=key, limit=limit, reason=asked.reason
+        ),
         effect=lambda record: approving(context, record, limit, now),
-        check=lambda record: _check_approval(context, tenant, record, limit, now),
+        check=lambda record: _check_approval(context, asked.tenant, record, limit, now),
         stands=lambda record: _stands(record, limit),
         is_of_a_tenant=True,
     )
-    return decide(context, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+    return decide(context, verb, asked)
 
 
+@takes_options
 @examples(
     ("Refuse", "supportaccess reject 3f2a --reason 'not our ticket'"),
     (
@@ -71,22 +68,12 @@ def approve(
         "supportaccess list --pending --all -o ids \\\n    | supportaccess reject - --yes -r 'not ours'",
     ),
 )
-def reject(
-    ctx: typer.Context,
-    ids: options.Ids,
-    reason: options.Reason = None,
-    yes: options.Yes = False,
-    dry_run: options.DryRun = False,
-    tenant: options.Tenant = None,
-    output: options.Output = None,
-    columns: options.Columns = None,
-    query: options.Query = None,
-) -> int:
+def reject(ctx: typer.Context, asked: Options) -> int:
     """Reject pending access requests. A reason is required.
 
     A rejection is final: the provider has to ask again.
     """
-    if reason is None:
+    if (reason := asked.reason) is None:
         raise InvalidInput("a rejection needs a reason", hint="Give it with --reason TEXT.")
     verb = Verb(
         infinitive="reject",
@@ -97,9 +84,10 @@ def reject(
         effect=lambda _: "refused for good; the provider would have to ask again.",
         is_of_a_tenant=True,
     )
-    return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+    return decide(ctx.obj, verb, asked)
 
 
+@takes_options
 @examples(
     ("End one access", "supportaccess revoke 3f2a"),
     (
@@ -108,17 +96,7 @@ def reject(
     ),
     ("See first what it would do", "supportaccess revoke 3f2a --dry-run"),
 )
-def revoke(
-    ctx: typer.Context,
-    ids: options.Ids,
-    reason: options.Reason = None,
-    yes: options.Yes = False,
-    dry_run: options.DryRun = False,
-    tenant: options.Tenant = None,
-    output: options.Output = None,
-    columns: options.Columns = None,
-    query: options.Query = None,
-) -> int:
+def revoke(ctx: typer.Context, asked: Options) -> int:
     """Revoke access that is open, before its time.
 
     From then on this store says that the access is revoked; it cannot end what the vendor itself allows. Of a
@@ -130,11 +108,11 @@ def revoke(
         start=Status.APPROVED,
         end=Status.REVOKED,
         check=check_revocable_here,
-        act=lambda store, record, key: store.revoke(record.id, etag=record.etag, key=key, reason=reason),
+        act=lambda store, record, key: store.revoke(record.id, etag=record.etag, key=key, reason=asked.reason),
         effect=lambda _: "the access ends at once, for whoever asks this store.",
         is_of_a_tenant=True,
     )
-    return decide(ctx.obj, verb, Options(ids, reason, yes, dry_run, tenant, output, columns, query))
+    return decide(ctx.obj, verb, asked)
 
 
 def _check_approval(context: Context, tenant: str | None, record: AccessRequest, limit: Limit, now: datetime) -> None:
