@@ -14,8 +14,8 @@ from supportaccess.settings.paths import Paths, trouble_of
 from supportaccess.settings.profiles import Profile
 from supportaccess.signin.access_tokens import ends_of
 from supportaccess.signin.registration import login_line
-from supportaccess.signin.token_storage import found
 from supportaccess.signin.token import Token
+from supportaccess.signin.token_storage import found
 from supportaccess.signin.tokens import Tokens
 from supportaccess.store.http.client import Client
 from supportaccess.store.http.store import HttpStore, discovery_in
