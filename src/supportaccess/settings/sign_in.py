@@ -7,7 +7,8 @@ pipelines, the keys of a profile and what `tenant show` prints follow from it.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, NamedTuple, get_type_hints
+from inspect import get_annotations
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -188,9 +189,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OPTIONS: Mapping[str, SignInOption] = {
-    name: hint.__metadata__[0]
-    for name, hint in get_type_hints(SignIn, include_extras=True).items()
-    if hasattr(hint, "__metadata__")
+    name: hint.__metadata__[0] for name, hint in get_annotations(SignIn).items() if hasattr(hint, "__metadata__")
 }
 """The parts of a SignIn but the method, by their names."""
 
