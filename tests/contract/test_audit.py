@@ -13,7 +13,7 @@ from tests.support.worlds import every_entry
 from supportaccess.domain.audit import Activity, AuditEntry, encode_entry
 from supportaccess.domain.records import Status, record_hash
 from supportaccess.errors import InvalidInput
-from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery
+from supportaccess.store.protocol import LARGEST_PAGE, AuditOrder, AuditQuery
 from supportaccess.tlog.merkle import Frontier, leaf_hash
 
 HOUR = timedelta(hours=1)
@@ -85,7 +85,7 @@ class TestEntries:
 
         assert busy.store().audit_count(query) == len(later) > 1
         assert busy.store().audit_page(query, top=LARGEST_PAGE).value == later
-        newest = AuditQuery(after_sequence=place, newest_first=True, actor="grace")
+        newest = AuditQuery(after_sequence=place, order=AuditOrder.NEWEST, actor="grace")
         assert (
             busy.store().audit_page(newest, top=1).value
             == [entry for entry in later[::-1] if entry.actor.display_name == "Grace 100%"][:1]
@@ -138,7 +138,7 @@ moments = st.none() | st.integers(-1, 30).map(lambda hours: START + hours * HOUR
     actor=st.none() | st.sampled_from(["ADA", "grace 100%", "%", "_", "", "object-of", "nobody"]),
     since=moments,
     until=moments,
-    newest_first=st.booleans(),
+    order=st.sampled_from(AuditOrder),
     top=st.sampled_from([1, 2, 7, LARGEST_PAGE]),
 )
 def test_pages_are_the_log(
@@ -148,7 +148,7 @@ def test_pages_are_the_log(
     actor: str | None,
     since: object,
     until: object,
-    newest_first: bool,
+    order: AuditOrder,
     top: int,
 ) -> None:
     """Whatever the filters, the direction and the page size, the pages are the matching entries in order."""
@@ -159,14 +159,14 @@ def test_pages_are_the_log(
         actor=actor,
         since=since,  # type: ignore[arg-type]
         until=until,  # type: ignore[arg-type]
-        newest_first=newest_first,
+        order=order,
     )
     wanted = [entry for entry in everything if _asked_for(entry, query)]
 
     # That it is read is an entry itself, which a later page has.
     found = [entry for entry in every_entry(busy.store(), query, top=top) if entry.sequence < len(everything)]
 
-    assert found == (wanted[::-1] if newest_first else wanted)
+    assert found == (wanted[::-1] if order is AuditOrder.NEWEST else wanted)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.0", "٣", "9" * 19, " 1", "\ud800"])

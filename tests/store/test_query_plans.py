@@ -12,7 +12,7 @@ from supportaccess.domain import lifecycle
 from supportaccess.domain.audit import Step
 from supportaccess.domain.expiry import Limit
 from supportaccess.domain.records import Status
-from supportaccess.store.protocol import LARGEST_PAGE, SHORTEST_PREFIX, AuditQuery, Order, RequestQuery
+from supportaccess.store.protocol import LARGEST_PAGE, SHORTEST_PREFIX, AuditOrder, AuditQuery, Order, RequestQuery
 from supportaccess.store.sql import maintenance, store
 from supportaccess.store.sql.lists import Listing
 from supportaccess.store.sql.sqlite.engine import SqliteEngine
@@ -186,15 +186,13 @@ def _work(world: StoreWorld, query: RequestQuery) -> int:
 
 
 @pytest.mark.parametrize("number", [1, 50])
-@pytest.mark.parametrize("newest_first", [False, True])
-def test_entries_of_some_requests_are_found_by_their_index(
-    crowded: StoreWorld, number: int, newest_first: bool
-) -> None:
+@pytest.mark.parametrize("order", AuditOrder)
+def test_entries_of_some_requests_are_found_by_their_index(crowded: StoreWorld, number: int, order: AuditOrder) -> None:
     """The entries of a few requests cost what those have, however long the log is: audits ask for fifty at a time."""
     ids = frozenset(record.id for record in crowded.store(HOME).page(RequestQuery(), top=number).value)
     statements: list[str] = []
     crowded.engine.connection.set_trace_callback(statements.append)
-    crowded.store(HOME).audit_page(AuditQuery(access_request_ids=ids, newest_first=newest_first), top=1000)
+    crowded.store(HOME).audit_page(AuditQuery(access_request_ids=ids, order=order), top=1000)
     crowded.engine.connection.set_trace_callback(None)
     (statement,) = [each for each in statements if "FROM audit_events" in each]
     steps = plan(crowded, statement, {})

@@ -6,16 +6,18 @@ the same key it answers as it did the first time and changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from supportaccess.domain.audit import Activity, AuditEntry
+import msgspec
+
+from supportaccess.domain.audit import AuditEntry
 from supportaccess.domain.events import Event
 from supportaccess.domain.expiry import Limit
 from supportaccess.domain.lifecycle import NewRequest
-from supportaccess.domain.records import AccessRequest, Status
+from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.source_events import SourceEvent
+from supportaccess.store.filters import AuditFilters, RequestFilters
 from supportaccess.structs import Struct
 
 if TYPE_CHECKING:
@@ -34,38 +36,23 @@ class Order(StrEnum):
     NEWEST = "-createdAt"
 
 
-class RequestQuery(Struct, frozen=True, kw_only=True):
-    """Which access requests. What is left out does not narrow.
+class AuditOrder(StrEnum):
+    """How audit entries are ordered: by their place in the log, upwards or downwards."""
 
-    `approved_access` adds every request whose access is open, or ended at most 30 days ago, to `statuses`.
-    `since` and `until` bound the creation (the first trace of it, where a mirror's creation was not read);
-    `engineer` and `search` are looked for anywhere in the text, whatever the case.
-    """
-
-    statuses: frozenset[Status] = frozenset()
-    approved_access: bool = False
-    support_request_id: str | None = None
-    resource_tenant_id: str | None = None
-    engineer: str | None = None
-    search: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    order: Order = Order.ATTENTION
+    OLDEST = "sequence"
+    NEWEST = "-sequence"
 
 
-class AuditQuery(Struct, frozen=True, kw_only=True):
-    """Which audit entries. `actor` is looked for in the actor's display name and object ID.
+class RequestQuery(RequestFilters, frozen=True, kw_only=True):
+    """Which access requests, and in which order."""
 
-    `after_sequence` leaves out the entry of that place in the log and all before it.
-    """
+    order: Order = msgspec.field(default=Order.ATTENTION, name="orderBy")
 
-    access_request_ids: frozenset[str] = frozenset()
-    activities: frozenset[Activity] = frozenset()
-    actor: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    after_sequence: int | None = None
-    newest_first: bool = False
+
+class AuditQuery(AuditFilters, frozen=True, kw_only=True):
+    """Which audit entries, and in which order."""
+
+    order: AuditOrder = msgspec.field(default=AuditOrder.OLDEST, name="orderBy")
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -132,7 +119,7 @@ class RequestStore(Protocol):
         """Return up to `top` (at most LARGEST_PAGE) requests. Raises Forbidden, InvalidInput for a bad cursor."""
         ...
 
-    def count(self, query: RequestQuery, *, at_most: int) -> int:
+    def count(self, query: RequestFilters, *, at_most: int) -> int:
         """Return how many requests there are, counting no further than `at_most`. Raises Forbidden."""
         ...
 
@@ -188,7 +175,7 @@ class RequestStore(Protocol):
         """Return up to `top` (at most LARGEST_PAGE) audit entries. Raises Forbidden, InvalidInput for a bad cursor."""
         ...
 
-    def audit_count(self, query: AuditQuery) -> int:
+    def audit_count(self, query: AuditFilters) -> int:
         """Return how many audit entries there are. Raises Forbidden."""
         ...
 

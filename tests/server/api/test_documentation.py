@@ -131,6 +131,19 @@ def test_names_that_may_grow_are_open_in_answers_alone(api: Api) -> None:
     assert "anyOf" not in status
 
 
+def test_a_value_of_a_filter_may_be_repeated(api: Api) -> None:
+    """What the store takes as a set is described as the list that it is in a query string, and read so."""
+    described = api.ask("GET", "/openapi.json", token=None).json
+    (status,) = [
+        each["schema"]
+        for each in described["paths"]["/v1/access-requests"]["get"]["parameters"]
+        if each["name"] == "status"
+    ]
+
+    assert set(status) == {"type", "items", "default"}
+    assert api.ask("GET", "/v1/access-requests?status=pending&status=pending").status == 200
+
+
 def test_the_description_has_every_route_and_its_refusals(api: Api) -> None:
     """Every described route needs a token unless it says so, and every status of the API is of some route."""
     described = api.ask("GET", "/openapi.json", token=None).json

@@ -77,6 +77,12 @@ Limit = Annotated[
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Print all of them, however many.")]
+SupportRequest = Annotated[str | None, typer.Option("--support-request", metavar="N", help="Of one support request.")]
+ResourceTenant = Annotated[
+    str | None, typer.Option("--resource-tenant", metavar="T", help="For the data of one tenant.")
+]
+Engineer = Annotated[str | None, typer.Option("--engineer", metavar="TEXT", help="Text in who asked.")]
+Search = Annotated[str | None, typer.Option("--search", metavar="TEXT", help="Text anywhere.")]
 Since = Annotated[
     str | None,
     typer.Option("--since", metavar="TIME", help="Made then or later: RFC 3339, a date, or an age such as 7d."),

@@ -14,7 +14,7 @@ from supportaccess.domain.roles.table import LARGEST_TABLE, RoleTable, parse_rol
 from supportaccess.errors import InvalidInput
 from supportaccess.sources.entra.roles import shipped_role_table
 from supportaccess.store.paging import each_row
-from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestQuery, RequestStore
+from supportaccess.store.protocol import LARGEST_PAGE, AuditOrder, AuditQuery, RequestQuery, RequestStore
 
 _IDS_AT_ONCE = 50
 _TICKETS_ASKED = 50
@@ -33,7 +33,8 @@ def evidence_of(store: RequestStore, now: datetime, deciders: Deciders | None) -
 
 def evidence_for(store: RequestStore, records: list[AccessRequest], deciders: Deciders | None) -> Evidence:
     """Return what the store tells beside these records."""
-    last_import = next(entries(store, AuditQuery(activities=frozenset({Activity.IMPORT}), newest_first=True)), None)
+    imports = AuditQuery(activities=frozenset({Activity.IMPORT}), order=AuditOrder.NEWEST)
+    last_import = next(entries(store, imports), None)
     return Evidence(
         tenant_id=store.tenant_id,
         records=records,

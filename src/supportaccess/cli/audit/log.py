@@ -19,7 +19,7 @@ from supportaccess.cli.output.fields import AUDIT_ENTRIES_OF_TENANTS
 from supportaccess.cli.output.shapes import Shape, shape_of
 from supportaccess.domain.audit import Activity, AuditEntry, Outcome, activities_with
 from supportaccess.errors import InvalidInput, NotFound
-from supportaccess.store.protocol import AuditQuery, RequestStore
+from supportaccess.store.protocol import AuditOrder, AuditQuery, RequestStore
 from supportaccess.suggestions import meant
 
 
@@ -91,7 +91,7 @@ def log(
         actor=options.given("--actor", actor),
         since=options.moment(since, now),
         until=options.moment(until, now),
-        newest_first=not oldest_first,
+        order=AuditOrder.OLDEST if oldest_first else AuditOrder.NEWEST,
     )
     if follow and (fail_if_any or oldest_first or several or until is not None):
         raise InvalidInput("--follow is of one tenant and without an end, the oldest first: leave the other option out")
@@ -125,7 +125,7 @@ def _question(query: AuditQuery, ids: Mapping[str, frozenset[str]] | None) -> Qu
         page=lambda store, top, cursor: store.audit_page(of(store), top=top, cursor=cursor),
         count=lambda store: store.audit_count(of(store)),
         key=lambda entry: (entry.time, entry.tenant_id, entry.sequence),
-        newest_first=query.newest_first,
+        newest_first=query.order is AuditOrder.NEWEST,
     )
 
 

@@ -8,7 +8,7 @@ from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.errors import StoreUnavailable, VerificationFailed
 from supportaccess.store.paging import each_row
-from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestStore
+from supportaccess.store.protocol import LARGEST_PAGE, AuditOrder, AuditQuery, RequestStore
 
 _SECONDS = 2.0
 _MOST_SECONDS = 60.0
@@ -35,7 +35,7 @@ class Following:
         """Return the entries that are there already, the oldest first."""
         # The head first: whatever is written after it comes with the rest, unless it is among these.
         self._known = self._store.log_head().size - 1
-        newest = replace(self._query, newest_first=True)
+        newest = replace(self._query, order=AuditOrder.NEWEST)
         top = LARGEST_PAGE if self._most is None else min(LARGEST_PAGE, self._most)
         entries = list[AuditEntry]()
         for entry in each_row(
@@ -67,7 +67,7 @@ class Following:
             )
         if size - 1 == self._known:
             return
-        after = replace(self._query, after_sequence=self._known, newest_first=False)
+        after = replace(self._query, after_sequence=self._known, order=AuditOrder.OLDEST)
         for entry in each_row(
             lambda cursor: self._store.audit_page(after, top=LARGEST_PAGE, cursor=cursor), most=None, ahead=False
         ):

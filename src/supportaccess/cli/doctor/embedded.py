@@ -10,7 +10,7 @@ from supportaccess.cli.doctor.checks import Check, Result, failed, passed, skipp
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.output.times import duration
 from supportaccess.settings.profiles import Profile
-from supportaccess.store.protocol import AuditQuery
+from supportaccess.store.protocol import AuditOrder, AuditQuery
 from supportaccess.store.sql.checkpoints import refuse_second_key
 from supportaccess.store.sql.log import read_log
 from supportaccess.store.sql.maintenance import tenant_counts
@@ -103,7 +103,7 @@ def _clock(context: Context, profile: Profile) -> Check:
     """Hold the clock against the log's last entry: one that is behind lets access run on past its limit."""
     # From the database: a time is shown to nobody, and no reading of the log.
     with context.engine.reading([profile.tenant_id]) as session:
-        latest = read_log(session, profile.tenant_id, AuditQuery(newest_first=True), 1, None).value
+        latest = read_log(session, profile.tenant_id, AuditQuery(order=AuditOrder.NEWEST), 1, None).value
     now = context.clock()
     if latest and latest[0].time > now + _CLOCK_MAY_LAG:
         behind = duration(int((latest[0].time - now).total_seconds()))

@@ -51,16 +51,12 @@ def list_requests(
         list[str] | None,
         typer.Option("--status", "-s", metavar="STATUS", help="One status; may repeat.", show_default=False),
     ] = None,
-    support_request: Annotated[
-        str | None, typer.Option("--support-request", metavar="N", help="Of one support request.")
-    ] = None,
-    resource_tenant: Annotated[
-        str | None, typer.Option("--resource-tenant", metavar="T", help="For the data of one tenant.")
-    ] = None,
-    engineer: Annotated[str | None, typer.Option("--engineer", metavar="TEXT", help="Text in who asked.")] = None,
+    support_request: options.SupportRequest = None,
+    resource_tenant: options.ResourceTenant = None,
+    engineer: options.Engineer = None,
     since: options.Since = None,
     until: options.Until = None,
-    search: Annotated[str | None, typer.Option("--search", metavar="TEXT", help="Text anywhere.")] = None,
+    search: options.Search = None,
     limit: options.Limit = None,
     everything: options.All = False,
     sort: Annotated[

@@ -25,6 +25,7 @@ from supportaccess.cli.watch.tenant import TenantWatch
 from supportaccess.domain.events import What
 from supportaccess.domain.records import Status
 from supportaccess.errors import InvalidInput
+from supportaccess.store.filters import RequestFilters
 from supportaccess.suggestions import meant
 
 _SHORTEST, _LONGEST = 1, 3600
@@ -54,14 +55,10 @@ def watch(
     ] = None,
     pending: Annotated[bool, typer.Option("--pending", help="What waits, or waited, for a decision.")] = False,
     active: Annotated[bool, typer.Option("--active", help="What is, or was, open access.")] = False,
-    support_request: Annotated[
-        str | None, typer.Option("--support-request", metavar="N", help="Of one support request.")
-    ] = None,
-    resource_tenant: Annotated[
-        str | None, typer.Option("--resource-tenant", metavar="T", help="For the data of one tenant.")
-    ] = None,
-    engineer: Annotated[str | None, typer.Option("--engineer", metavar="TEXT", help="Text in who asked.")] = None,
-    search: Annotated[str | None, typer.Option("--search", metavar="TEXT", help="Text anywhere.")] = None,
+    support_request: options.SupportRequest = None,
+    resource_tenant: options.ResourceTenant = None,
+    engineer: options.Engineer = None,
+    search: options.Search = None,
     ahead: Annotated[
         str, typer.Option("--ahead", metavar="TIME", help="How long ahead to announce deadlines and limits.")
     ] = "1h",
@@ -109,8 +106,7 @@ def watch(
     """
     context: Context = ctx.obj
     shape = _shape(context, output, once=once)
-    which = Filter(
-        kinds=frozenset(map(_what, event or ())),
+    filters = RequestFilters(
         statuses=frozenset({*([Status.PENDING] if pending else []), *([Status.APPROVED] if active else [])}),
         support_request_id=given("--support-request", support_request),
         resource_tenant_id=None
@@ -119,6 +115,7 @@ def watch(
         engineer=given("--engineer", engineer),
         search=given("--search", search),
     )
+    which = Filter(frozenset(map(_what, event or ())), filters)
     length = _ahead(ahead)
     seconds = _interval(interval)
     aliases = context.aliases()
@@ -134,7 +131,7 @@ def watch(
     tenants = Tenants(context, tenant, every=all_tenants)
     watches = [(each, TenantWatch(each.store, which, length)) for each in tenants]
     remembers = bool(acts) or shape is Shape.JSONL or name is not None
-    told_apart = [sorted(each.store.tenant_id for each, _ in watches), which, execute, urls]
+    told_apart = [sorted(each.store.tenant_id for each, _ in watches), which.parts(), execute, urls]
     file = file_name(name, *told_apart)
     memory = Memory(context.paths.data / "watch" / file if remembers else None)
     teller = _teller(context, shape, aliases, [each.name for each, _ in watches])

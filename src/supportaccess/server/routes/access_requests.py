@@ -39,15 +39,14 @@ class _ListInJson(Struct, frozen=True, kw_only=True, omit_defaults=False):
 @route("GET", _ALL, "List access requests", permission=Permission.READ_REQUESTS, act=Act.LIST)
 async def page(call: Call, query: RequestListQuery) -> RequestList:
     """Return a page: what needs attention first, unless asked otherwise."""
-    wanted = query.wanted(query.order_by)
-    found, following = await call.read(lambda store: store.page_in_json(wanted, top=query.top, cursor=query.skip_token))
+    found, following = await call.read(lambda store: store.page_in_json(query, top=query.top, cursor=query.skip_token))
     return cast("RequestList", _ListInJson(value=found, next_link=next_link(call, following)))
 
 
 @route("GET", f"{_ALL}/count", "Count access requests", permission=Permission.READ_REQUESTS, act=Act.COUNT)
 async def count(call: Call, query: RequestCountQuery) -> Count:
     """Return how many requests a list would have, counted no further than asked."""
-    return Count(count=await call.read(lambda store: store.count(query.wanted(), at_most=query.at_most)))
+    return Count(count=await call.read(lambda store: store.count(query, at_most=query.at_most)))
 
 
 @route("GET", f"{_ALL}/find", "Find access requests by ID", permission=Permission.READ_REQUESTS, act=Act.FIND)

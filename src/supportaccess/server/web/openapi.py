@@ -11,11 +11,10 @@ import supportaccess
 from supportaccess.domain.records import AccessRequest
 from supportaccess.server.web import examples
 from supportaccess.server.web.errors import STATUSES
-from supportaccess.server.web.queries import Query
 from supportaccess.server.web.replies import JSON, Reply
 from supportaccess.server.web.routing import Operation
 from supportaccess.store.wire import AUXILIARY_HEADER, ERROR_CODE_HEADER, REQUEST_ID_HEADER, ErrorBody
-from supportaccess.structs import LONGEST_OPEN_NAME, OpenName
+from supportaccess.structs import LONGEST_OPEN_NAME, OpenName, Struct
 
 _Json = dict[str, Any]
 
@@ -129,17 +128,17 @@ def _parameters(operation: Operation, schemas: Mapping[str, _Json]) -> Iterable[
         yield _parameter("header", "If-None-Match", {"type": "string"}, required=False)
 
 
-def _query_parameters(query: type[Query], schemas: Mapping[str, _Json]) -> Iterable[_Json]:
+def _query_parameters(query: type[Struct], schemas: Mapping[str, _Json]) -> Iterable[_Json]:
     described = schemas[query.__name__]
     required = described.get("required", [])
     for name, schema in described["properties"].items():
-        yield _parameter("query", name, _closed(_without_null(schema), schemas), required=name in required)
+        yield _parameter("query", name, _closed(_as_sent(schema), schemas), required=name in required)
 
 
-def _without_null(schema: _Json) -> _Json:
-    """Return the schema of a parameter: what is not given is left out, and there is no null to send."""
+def _as_sent(schema: _Json) -> _Json:
+    """Return the schema of a parameter: what is not given is left out, without a null; a value may be repeated."""
     kinds: list[_Json] = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
-    return kinds[0] if kinds else schema
+    return kinds[0] if kinds else {name: value for name, value in schema.items() if name != "uniqueItems"}
 
 
 def _as_answered(schema: _Json) -> _Json:

@@ -4,7 +4,6 @@ A parameter is read by its field's type. A list is given by repeating its parame
 """
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
@@ -12,61 +11,25 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import inspect
 
-from supportaccess.domain.audit import Activity
-from supportaccess.domain.records import Moment, Status
 from supportaccess.domain.tenants import parse_tenant_id
 from supportaccess.domain.times import parse_rfc3339
 from supportaccess.errors import InvalidInput
 from supportaccess.server.web.errors import BadInput
-from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, Order, RequestQuery
+from supportaccess.store.filters import LONGEST_TEXT, Place, RequestFilters, Text
+from supportaccess.store.protocol import LARGEST_PAGE, AuditQuery, RequestQuery
+from supportaccess.structs import Struct
 from supportaccess.tlog.tiles import TILE_WIDTH
 
 MOST_COUNTED = 1_000_000
-LONGEST_TEXT = 256
 _LONGEST_NUMBER = 9
 _SHOWN = 80
 
-Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT, pattern="^[^\\x00]*$")]
-TenantId = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 Top = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PAGE)]
-Place = Annotated[int, msgspec.Meta(ge=0, le=999_999_999)]
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of what stands behind the question mark."""
-
-
-class RequestFilters(Query, frozen=True, kw_only=True):
-    """Which access requests. What is left out does not narrow."""
-
-    status: tuple[Status, ...] = ()
-    approved_access: bool = False
-    support_request_id: Text | None = None
-    resource_tenant_id: TenantId | None = None
-    engineer: Text | None = None
-    search: Text | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-
-    def wanted(self, order: Order = Order.ATTENTION) -> RequestQuery:
-        """Return it as the store is asked."""
-        return RequestQuery(
-            statuses=frozenset(self.status),
-            approved_access=self.approved_access,
-            support_request_id=self.support_request_id,
-            resource_tenant_id=self.resource_tenant_id,
-            engineer=self.engineer,
-            search=self.search,
-            since=self.since,
-            until=self.until,
-            order=order,
-        )
-
-
-class RequestListQuery(RequestFilters, frozen=True, kw_only=True):
+class RequestListQuery(RequestQuery, frozen=True, kw_only=True):
     """A page of access requests."""
 
-    order_by: Order = Order.ATTENTION
     top: Top = 100
     skip_token: str | None = None
 
@@ -77,77 +40,46 @@ class RequestCountQuery(RequestFilters, frozen=True, kw_only=True):
     at_most: Annotated[int, msgspec.Meta(ge=1, le=MOST_COUNTED)] = MOST_COUNTED
 
 
-class FindQuery(Query, frozen=True, kw_only=True):
+class FindQuery(Struct, frozen=True, kw_only=True):
     """A search by what a person types: the beginning of an ID, or a support request ID."""
 
     text: Text
     top: Top = 100
 
 
-class AuditOrder(StrEnum):
-    """How audit entries are ordered: by their place in the log, upwards or downwards."""
-
-    OLDEST = "sequence"
-    NEWEST = "-sequence"
-
-
-class AuditFilters(Query, frozen=True, kw_only=True):
-    """Which audit entries. What is left out does not narrow."""
-
-    access_request_id: tuple[Text, ...] = ()
-    activity: tuple[Activity, ...] = ()
-    actor: Text | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-    after_sequence: Place | None = None
-
-    def wanted(self, order: AuditOrder = AuditOrder.OLDEST) -> AuditQuery:
-        """Return it as the store is asked."""
-        return AuditQuery(
-            access_request_ids=frozenset(self.access_request_id),
-            activities=frozenset(self.activity),
-            actor=self.actor,
-            since=self.since,
-            until=self.until,
-            after_sequence=self.after_sequence,
-            newest_first=order is AuditOrder.NEWEST,
-        )
-
-
-class AuditListQuery(AuditFilters, frozen=True, kw_only=True):
+class AuditListQuery(AuditQuery, frozen=True, kw_only=True):
     """A page of audit entries."""
 
-    order_by: AuditOrder = AuditOrder.OLDEST
     top: Top = 100
     skip_token: str | None = None
 
 
-class HeadQuery(Query, frozen=True, kw_only=True):
+class HeadQuery(Struct, frozen=True, kw_only=True):
     """The size of a head that was seen before, from which the log is to go on."""
 
     earlier_size: Place = 0
 
 
-class TileQuery(Query, frozen=True, kw_only=True):
+class TileQuery(Struct, frozen=True, kw_only=True):
     """How wide a tile or bundle is: the last one of a level is partial."""
 
     width: Annotated[int, msgspec.Meta(ge=1, le=TILE_WIDTH)] = TILE_WIDTH
 
 
-class EventQuery(Query, frozen=True, kw_only=True):
+class EventQuery(Struct, frozen=True, kw_only=True):
     """Where in the audit log to go on, and how many events to return."""
 
     after: Place | None = None
     top: Top = 100
 
 
-class ImportQuery(Query, frozen=True, kw_only=True):
+class ImportQuery(Struct, frozen=True, kw_only=True):
     """How source events are taken. A dry run keeps nothing."""
 
     dry_run: bool = False
 
 
-T = TypeVar("T", bound=Query)
+T = TypeVar("T", bound=Struct)
 
 
 class _Parameter(NamedTuple):
@@ -173,7 +105,7 @@ def read_query(kind: type[T], query_string: bytes) -> T:
     for field in inspect_fields(kind):
         if field.required and field.name not in values:
             raise BadInput(f"the parameter {field.encode_name} is missing", target=field.encode_name)
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    return kind(**{name: frozenset(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def read_pairs(query_string: bytes) -> list[tuple[str, str]]:
@@ -203,15 +135,15 @@ def _listed(known: dict[str, _Parameter]) -> str:
 
 
 @cache
-def inspect_fields(kind: type[Query]) -> Sequence[inspect.Field]:
+def inspect_fields(kind: type[Struct]) -> Sequence[inspect.Field]:
     """Return the fields of a query with their types."""
     told = inspect.type_info(kind)
-    assert isinstance(told, inspect.StructType)  # noqa: S101 - for mypy; every Query is a struct
+    assert isinstance(told, inspect.StructType)  # noqa: S101 - for mypy; every query is a struct
     return told.fields
 
 
 @cache
-def _parameters(kind: type[Query]) -> dict[str, _Parameter]:
+def _parameters(kind: type[Struct]) -> dict[str, _Parameter]:
     return {field.encode_name: _parameter(field.name, field.type) for field in inspect_fields(kind)}
 
 
@@ -223,7 +155,7 @@ def _parameter(field: str, kind: inspect.Type) -> _Parameter:
             return _Parameter(field, parse_tenant_id, many=False)
         case inspect.Metadata(type=inner):
             return _parameter(field, inner)
-        case inspect.VarTupleType(item_type=item):
+        case inspect.FrozenSetType(item_type=item):
             return _parameter(field, item)._replace(many=True)
         case inspect.IntType(ge=least, le=most):
             return _Parameter(field, lambda text: _integer(text, least or 0, most or 0), many=False)

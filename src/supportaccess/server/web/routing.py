@@ -33,7 +33,7 @@ from supportaccess.server.web.bodies import read_body
 from supportaccess.server.web.callers import Who, require_context
 from supportaccess.server.web.errors import BadInput, code_of
 from supportaccess.server.web.headers import expected_tag, idempotency_key, is_known, is_other, one_of
-from supportaccess.server.web.queries import Query, read_pairs, read_query, shown
+from supportaccess.server.web.queries import read_pairs, read_query, shown
 from supportaccess.server.web.replies import JSON, Headers, Reply
 from supportaccess.server.web.traces import trace_of
 from supportaccess.store.protocol import RequestStore
@@ -41,6 +41,7 @@ from supportaccess.store.sql.engine import Engine
 from supportaccess.store.sql.proofs import SqlProofs
 from supportaccess.store.sql.store import SqlStore
 from supportaccess.store.wire import CHECKPOINT_HEADER, Body
+from supportaccess.structs import Struct
 from supportaccess.tlog.keys import Keys
 from supportaccess.tlog.published import LogProofs
 
@@ -153,7 +154,7 @@ class Operation:
         return get_type_hints(self.run)["return"]
 
     @cached_property
-    def query(self) -> type[Query] | None:
+    def query(self) -> type[Struct] | None:
         """The struct of its query parameters."""
         return self.hints.get("query")
 

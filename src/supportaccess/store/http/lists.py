@@ -1,50 +1,25 @@
 """What is asked of a list, as query parameters, and the places where its pages go on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode, urlsplit
 from zlib import crc32
 
 from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.http.endpoints import origin, split_url
-from supportaccess.store.protocol import AuditQuery, RequestQuery
+from supportaccess.structs import Struct
 
 Parameters = Sequence[tuple[str, str]]
 _LONGEST_LINK = 16 * 1024
 
 
-def parameters_of(query: RequestQuery) -> Parameters:
-    """Return the filters and the order of a list of requests."""
-    return [*filters_of(query), ("orderBy", query.order.value)]
+def parameters_of(query: Struct, kind: type[Struct]) -> Parameters:
+    """Return the fields that a kind of query has, by the names that the server reads; what is not given is left out.
 
-
-def filters_of(query: RequestQuery) -> Parameters:
-    """Return the filters alone: what a count takes."""
-    return [
-        *_each("status", query.statuses),
-        *([("approvedAccess", "true")] if query.approved_access else []),
-        *_given("supportRequestId", query.support_request_id),
-        *_given("resourceTenantId", query.resource_tenant_id),
-        *_given("engineer", query.engineer or None),
-        *_given("search", query.search or None),
-        *_period(query.since, query.until),
-    ]
-
-
-def audit_parameters_of(query: AuditQuery) -> Parameters:
-    """Return the filters and the order of a list of audit entries."""
-    return [*audit_filters_of(query), ("orderBy", "-sequence" if query.newest_first else "sequence")]
-
-
-def audit_filters_of(query: AuditQuery) -> Parameters:
-    """Return the filters alone: what a count takes."""
-    return [
-        *_each("accessRequestId", query.access_request_ids),
-        *_each("activity", query.activities),
-        *_given("actor", query.actor or None),
-        *_period(query.since, query.until),
-        *_given("afterSequence", None if query.after_sequence is None else str(query.after_sequence)),
-    ]
+    `kind` is the query's own class, or the one of its filters alone: what a count takes.
+    """
+    names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+    return [(sent, text) for name, sent in names for text in _texts(getattr(query, name))]
 
 
 def encoded(parameters: Parameters) -> str:
@@ -104,18 +79,16 @@ class Pages:
         return url.query if same else None
 
 
-def _each(name: str, values: Iterable[str]) -> Parameters:
-    return [(name, str(value)) for value in sorted(values)]
-
-
-def _given(name: str, value: str | None) -> Parameters:
-    return [] if value is None else [(name, value)]
-
-
-def _period(since: datetime | None, until: datetime | None) -> Parameters:
-    bounds = (("since", since), ("until", until))
-    return [(name, _rfc3339(moment)) for name, moment in bounds if moment is not None]
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _texts(value: object) -> list[str]:
+    """Return a field's value as the texts to send."""
+    match value:
+        case None | False:
+            return []
+        case True:
+            return ["true"]
+        case frozenset():
+            return [str(each) for each in sorted(value)]
+        case datetime():
+            return [value.astimezone(UTC).isoformat().replace("+00:00", "Z")]
+        case _:
+            return [str(value)]

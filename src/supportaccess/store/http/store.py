@@ -21,17 +21,9 @@ from supportaccess.errors import (
     StoreUnavailable,
 )
 from supportaccess.store import wire
+from supportaccess.store.filters import AuditFilters, RequestFilters
 from supportaccess.store.http.client import ANSWER_SECONDS, KEY_HEADER, Client
-from supportaccess.store.http.lists import (
-    Pages,
-    Parameters,
-    audit_filters_of,
-    audit_parameters_of,
-    encoded,
-    filters_of,
-    parameters_of,
-    segment,
-)
+from supportaccess.store.http.lists import Pages, Parameters, encoded, parameters_of, segment
 from supportaccess.store.http.refusals import ClaimsWanted
 from supportaccess.store.http.transport import Answer
 from supportaccess.store.protocol import AuditPage, AuditQuery, EventPage, Imported, LogHead, Page, RequestQuery
@@ -105,13 +97,13 @@ class HttpStore:
 
     def page(self, query: RequestQuery, *, top: int, cursor: str | None = None) -> Page:
         """Return a page of requests."""
-        pages = Pages(self._client.endpoint, "/v1/access-requests", parameters_of(query))
+        pages = Pages(self._client.endpoint, "/v1/access-requests", parameters_of(query, RequestQuery))
         found = self._get(pages.place(cursor, top), wire.RequestList)
         return Page(value=found.value, next=pages.cursor(found.next_link))
 
-    def count(self, query: RequestQuery, *, at_most: int) -> int:
+    def count(self, query: RequestFilters, *, at_most: int) -> int:
         """Return how many requests there are, no further than `at_most`."""
-        parameters = [*filters_of(query), ("atMost", str(max(at_most, 1)))]
+        parameters = [*parameters_of(query, RequestFilters), ("atMost", str(max(at_most, 1)))]
         return min(self._get(_path("/v1/access-requests/count", parameters), wire.Count).count, at_most)
 
     def get(self, request_id: str) -> AccessRequest:
@@ -166,13 +158,13 @@ class HttpStore:
 
     def audit_page(self, query: AuditQuery, *, top: int, cursor: str | None = None) -> AuditPage:
         """Return a page of audit entries."""
-        pages = Pages(self._client.endpoint, "/v1/audit-events", audit_parameters_of(query))
+        pages = Pages(self._client.endpoint, "/v1/audit-events", parameters_of(query, AuditQuery))
         found = self._get(pages.place(cursor, top), wire.AuditList)
         return AuditPage(value=found.value, next=pages.cursor(found.next_link))
 
-    def audit_count(self, query: AuditQuery) -> int:
+    def audit_count(self, query: AuditFilters) -> int:
         """Return how many audit entries there are."""
-        return self._get(_path("/v1/audit-events/count", audit_filters_of(query)), wire.Count).count
+        return self._get(_path("/v1/audit-events/count", parameters_of(query, AuditFilters)), wire.Count).count
 
     def history(self, request_id: str) -> list[AuditEntry]:
         """Return the audit entries of one request, under every ID that it had."""

@@ -18,9 +18,10 @@ from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.records import BY_CLOCK, FINAL, OPEN, WAS_APPROVED, AccessRequest, Status
 from supportaccess.domain.times import to_microseconds
 from supportaccess.errors import InvalidInput, StoreRefused
+from supportaccess.store.filters import REQUEST_CONDITIONS, RequestFilters, given
 from supportaccess.store.protocol import Order, RequestQuery
 from supportaccess.store.sql.engine import Dialect
-from supportaccess.store.sql.rows import SEPARATOR, anywhere
+from supportaccess.store.sql.rows import SEPARATOR
 
 _STATEMENTS_KEPT = 256
 _Stored = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -73,52 +74,51 @@ _UNKNOWN_ARM = _Arm(
     "TRUE", 1, str(NEVER), "", narrow=True, table=f"({' UNION ALL '.join(_BETWEEN)} {_APART}) AS unknown"
 )
 _COLUMNS = {"urgency": "urgency", "listed_at": "listed_at"}
-_FILTERS = {
-    "support_request_id": "support_request_id = :support_request_id",
-    "resource_tenant_id": "resource_tenant_id = :resource_tenant_id",
-    "engineer": "engineer_folded LIKE :engineer ESCAPE '\\'",
-    "search": "search_folded LIKE :search ESCAPE '\\'",
-    "since": "{listed_at} >= :since",
-    "until": "{listed_at} < :until",
-}
 
 
-class Listing:
-    """A query at one moment: its statements and their parameters. `dialect` is the engine's."""
+class Matching:
+    """The requests that filters find at one moment."""
 
-    def __init__(self, query: RequestQuery, tenant_id: str, now: datetime, dialect: Dialect) -> None:
-        self._query = query
-        self._dialect = dialect
-        statuses, approved_access = query.statuses, query.approved_access
+    def __init__(self, filters: RequestFilters, tenant_id: str, now: datetime) -> None:
+        statuses, approved_access = filters.statuses, filters.approved_access
         if not statuses and not approved_access:
             statuses = frozenset(Status)
         self._statuses = frozenset(statuses)
         self._approved = WAS_APPROVED - self._statuses if approved_access else frozenset()
-        self._filters = tuple(name for name in _FILTERS if getattr(query, name) is not None)
+        narrowing = given(filters, REQUEST_CONDITIONS)
+        self._filters = tuple(narrowing)
         self._parameters: dict[str, object] = {
             "tenant_id": tenant_id,
             "now": to_microseconds(now),
             "ended_since": to_microseconds(now - APPROVED_ACCESS_KEPT),
-            "support_request_id": query.support_request_id,
-            "resource_tenant_id": query.resource_tenant_id,
-            "engineer": None if query.engineer is None else anywhere(query.engineer),
-            "search": None if query.search is None else anywhere(query.search),
-            "since": query.since and to_microseconds(query.since),
-            "until": query.until and to_microseconds(query.until),
+            **{name: REQUEST_CONDITIONS[name].parameter(value) for name, value in narrowing.items()},
         }
+
+    def count(self, at_most: int) -> tuple[str, dict[str, object]]:
+        """Return the statement and parameters that count, no further than `at_most`."""
+        return _count(self._statuses, self._approved, self._filters), self._parameters | {"top": at_most}
+
+
+class Listing(Matching):
+    """The same in an order: its pages. `dialect` is the engine's."""
+
+    def __init__(self, query: RequestQuery, tenant_id: str, now: datetime, dialect: Dialect) -> None:
+        super().__init__(query, tenant_id, now)
+        self._order = query.order
+        self._dialect = dialect
 
     def page(self, top: int, cursor: str | None) -> tuple[str, dict[str, object]]:
         """Return the statement and parameters of one page.
 
         It has one row or none: the records with SEPARATOR between them, how many, and 1 if the clock ended some.
         """
-        after = None if cursor is None else _read_cursor(cursor, self._query.order)
+        after = None if cursor is None else _read_cursor(cursor, self._order)
         statement = _page(
             self._dialect,
             self._statuses,
             self._approved,
             self._filters,
-            self._query.order,
+            self._order,
             None if after is None else after.group,
         )
         parameters = self._parameters | {"top": top}
@@ -126,17 +126,13 @@ class Listing:
             parameters |= {"key": after.key, "listed_at": after.listed_at, "id": after.id}
         return statement, parameters
 
-    def count(self, at_most: int) -> tuple[str, dict[str, object]]:
-        """Return the statement and parameters that count, no further than `at_most`."""
-        return _count(self._statuses, self._approved, self._filters), self._parameters | {"top": at_most}
-
     def cursor_after(self, record: AccessRequest, before: str | None) -> str:
         """Return the opaque cursor that continues after a record, as the clock has it, of the page `before` began.
 
         Raises StoreRefused where that would lead back: a list that somebody meddled with must end, too.
         """
-        cursor = _cursor_of(record, self._query.order)
-        if before is not None and not _is_later(cursor, _read_cursor(before, self._query.order)):
+        cursor = _cursor_of(record, self._order)
+        if before is not None and not _is_later(cursor, _read_cursor(before, self._order)):
             raise StoreRefused(
                 f"access request {record.id} is not as this program left it: it is in a place that is not its own",
                 hint="supportaccess audit verify",
@@ -276,7 +272,10 @@ def _select(arm: _Arm, columns: str, where: str, order_by: str, dialect: Dialect
 
 
 def _where(arm: _Arm, filters: tuple[str, ...], columns: dict[str, str], after: str | None = None) -> str:
-    conditions = [condition.format(**columns) for condition in (arm.condition, *(_FILTERS[name] for name in filters))]
+    conditions = [
+        condition.format(**columns)
+        for condition in (arm.condition, *(REQUEST_CONDITIONS[name].sql for name in filters))
+    ]
     if after is not None:
         conditions.append(after)
     return " AND ".join(["tenant_id = :tenant_id", *conditions])

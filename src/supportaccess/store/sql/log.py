@@ -7,9 +7,9 @@ import msgspec
 from supportaccess.domain.audit import AuditEntry, Step, encode_entry, entry_of
 from supportaccess.domain.times import to_microseconds
 from supportaccess.errors import InvalidInput, StoreRefused
-from supportaccess.store.protocol import AuditPage, AuditQuery, LogHead
+from supportaccess.store.filters import AUDIT_CONDITIONS, AuditFilters, fold, given
+from supportaccess.store.protocol import AuditOrder, AuditPage, AuditQuery, LogHead
 from supportaccess.store.sql.engine import Engine, Raced, Result, Row, Session, Statement
-from supportaccess.store.sql.rows import anywhere, fold
 from supportaccess.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from supportaccess.tlog.tiles import TILE_HEIGHT
 
@@ -149,8 +149,12 @@ def _broken_head(tenant_id: str) -> StoreRefused:
 
 def read_log(session: Session, tenant_id: str, query: AuditQuery, top: int, cursor: str | None) -> AuditPage:
     """Return a page of entries, by sequence."""
-    conditions, parameters = _conditions(query, cursor)
-    direction = "DESC" if query.newest_first else "ASC"
+    conditions, parameters = _conditions(query)
+    newest_first = query.order is AuditOrder.NEWEST
+    direction = "DESC" if newest_first else "ASC"
+    if cursor is not None:
+        parameters["after"] = _place(cursor)
+        conditions.append("sequence < :after" if newest_first else "sequence > :after")
     # Found by the index of their requests, then sorted: in the log's order all of it would be read for a few entries.
     order = "sequence + 0" if query.access_request_ids else "sequence"
     rows = session.all(
@@ -162,9 +166,9 @@ def read_log(session: Session, tenant_id: str, query: AuditQuery, top: int, curs
     return AuditPage(value=entries, next=str(rows[top - 1][0]) if len(rows) > top else None)
 
 
-def count_log(session: Session, tenant_id: str, query: AuditQuery) -> int:
+def count_log(session: Session, tenant_id: str, filters: AuditFilters) -> int:
     """Return how many entries there are."""
-    conditions, parameters = _conditions(query, None)
+    conditions, parameters = _conditions(filters)
     where = " AND ".join(["tenant_id = :tenant_id", *conditions])
     row = session.one(f"SELECT COUNT(*) FROM audit_events WHERE {where}", parameters | {"tenant_id": tenant_id})
     return int(row[0]) if row else 0
@@ -181,29 +185,22 @@ def _entry(row: Row) -> AuditEntry:
         ) from error
 
 
-def _conditions(query: AuditQuery, cursor: str | None) -> tuple[list[str], dict[str, object]]:
+def _place(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidInput("this is not a place in an audit log")
+    return int(cursor)
+
+
+def _conditions(filters: AuditFilters) -> tuple[list[str], dict[str, object]]:
     conditions: list[str] = []
     parameters: dict[str, object] = {}
-    if cursor is not None:
-        if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-            raise InvalidInput("this is not a place in an audit log")
-        parameters["after"] = int(cursor)
-        conditions.append("sequence < :after" if query.newest_first else "sequence > :after")
-    for column, values in (("access_request_id", query.access_request_ids), ("activity", query.activities)):
-        if values:
-            names = {f"{column}_{number}": str(value) for number, value in enumerate(sorted(values))}
-            conditions.append(f"{column} IN ({', '.join(f':{name}' for name in names)})")
-            parameters |= names
-    if query.actor is not None:
-        conditions.append("actor_folded LIKE :actor ESCAPE '\\'")
-        parameters["actor"] = anywhere(query.actor)
-    if query.since is not None:
-        conditions.append("at >= :since")
-        parameters["since"] = to_microseconds(query.since)
-    if query.until is not None:
-        conditions.append("at < :until")
-        parameters["until"] = to_microseconds(query.until)
-    if query.after_sequence is not None:
-        conditions.append("sequence > :after_sequence")
-        parameters["after_sequence"] = query.after_sequence
+    for name, value in given(filters, AUDIT_CONDITIONS).items():
+        condition = AUDIT_CONDITIONS[name]
+        if isinstance(value, frozenset):
+            each = {f"{name}_{number}": str(one) for number, one in enumerate(sorted(value))}
+            conditions.append(condition.sql.format(values=", ".join(f":{one}" for one in each)))
+            parameters |= each
+        else:
+            conditions.append(condition.sql)
+            parameters[name] = condition.parameter(value)
     return conditions, parameters

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from supportaccess.domain.attention import listed_at, urgency
-from supportaccess.domain.records import BY_CLOCK, OPEN, AccessRequest, Engineer, Status, content_hash
+from supportaccess.domain.records import OPEN, AccessRequest, Status, content_hash
 from supportaccess.domain.times import to_microseconds
 from supportaccess.errors import StoreRefused
+from supportaccess.store.filters import engineer_text, search_text
 from supportaccess.store.sql.engine import Row
 
 _COLUMNS = (
@@ -53,21 +54,8 @@ OPEN_STATUSES = ", ".join(f"'{status}'" for status in Status if status in OPEN)
 """For SQL, in the order of the partial indexes' conditions."""
 
 
-def fold(*texts: str | None) -> str:
-    """Return the texts as they are searched: without case, a line each."""
-    return "\n".join(text.casefold() for text in texts if text)
-
-
-def anywhere(text: str) -> str:
-    """Return the LIKE pattern (escape: backslash) that finds the text anywhere in folded text."""
-    for special in "\\%_":
-        text = text.replace(special, f"\\{special}")
-    return f"%{fold(text)}%"
-
-
 def row_of(tenant_id: str, record: AccessRequest) -> dict[str, object]:
     """Return the row of a record: the parameters of INSERT and UPDATE. The JSON is what the API sends, to the byte."""
-    engineer = record.engineer or Engineer()
     return {
         "tenant_id": tenant_id,
         "id": record.id,
@@ -77,8 +65,8 @@ def row_of(tenant_id: str, record: AccessRequest) -> dict[str, object]:
         "resource_tenant_id": record.resource_tenant_id,
         "listed_at": to_microseconds(listed_at(record)),
         "urgency": urgency(record),
-        "engineer_folded": fold(engineer.id, engineer.display_name),
-        "search_folded": _searched(record, engineer),
+        "engineer_folded": engineer_text(record),
+        "search_folded": search_text(record),
         "record": _encode(record).decode(),
     }
 
@@ -89,21 +77,6 @@ def is_row_of(columns: Sequence[object], tenant_id: str, record: AccessRequest) 
     stored = dict(zip(row, columns, strict=True))
     unknown = {"record"} if record.status.is_known else {"record", "urgency"}  # of a later version's status
     return all(stored[name] == value for name, value in row.items() if name not in unknown)
-
-
-def _searched(record: AccessRequest, engineer: Engineer) -> str:
-    actors = [actor.display_name for actor in (record.decided_by, record.ended_by) if actor is not None]
-    return fold(
-        record.support_request_id,
-        record.title,
-        engineer.id,
-        engineer.display_name,
-        record.reason,
-        record.decision_reason,
-        # The clock's reason is not stored before a sweep, so it is not searched after one either.
-        None if record.status in BY_CLOCK else record.end_reason,
-        *actors,
-    )
 
 
 def record_from(row: Row) -> AccessRequest:

@@ -18,6 +18,7 @@ from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.text import check_support_request_id
 from supportaccess.domain.times import Clock, system_clock, to_microseconds
 from supportaccess.errors import Conflict, InvalidInput, NotFound, StoreUnavailable, SupportAccessError
+from supportaccess.store.filters import AuditFilters, RequestFilters
 from supportaccess.store.protocol import (
     LARGEST_PAGE,
     SHORTEST_PREFIX,
@@ -33,7 +34,7 @@ from supportaccess.store.sql import log
 from supportaccess.store.sql.attempts import reads_already, record
 from supportaccess.store.sql.engine import Engine, Row, Session, Statement, unless_raced
 from supportaccess.store.sql.idempotency import Answers
-from supportaccess.store.sql.lists import Listing
+from supportaccess.store.sql.lists import Matching
 from supportaccess.store.sql.log import lock_logs
 from supportaccess.store.sql.pages import Found, read_page
 from supportaccess.store.sql.rows import GET, OPEN_STATUSES, RECORD, record_from
@@ -126,10 +127,10 @@ class SqlStore:
         self._require(Act.LIST, Permission.READ_REQUESTS)
         return read_page(self._engine, self.tenant_id, query, self._clock(), _checked(top), cursor)
 
-    def count(self, query: RequestQuery, *, at_most: int) -> int:
+    def count(self, query: RequestFilters, *, at_most: int) -> int:
         """Return how many requests there are, no further than `at_most`."""
         self._require(Act.COUNT, Permission.READ_REQUESTS)
-        statement, parameters = Listing(query, self.tenant_id, self._clock(), self._engine.dialect).count(at_most)
+        statement, parameters = Matching(query, self.tenant_id, self._clock()).count(at_most)
         with self._engine.reading([self.tenant_id]) as session:
             row = session.one(statement, parameters)
         return 0 if row is None else int(row[0])
@@ -262,7 +263,7 @@ class SqlStore:
             self._write_down(reading(self._caller, now))
         return page
 
-    def audit_count(self, query: AuditQuery) -> int:
+    def audit_count(self, query: AuditFilters) -> int:
         """Return how many audit entries there are."""
         self._require(Act.COUNT_LOG, Permission.READ_AUDIT)
         with self._engine.reading([self.tenant_id]) as session:
