@@ -16,6 +16,7 @@ from tests.support.people import HOME
 
 from supportaccess.cli.app.group import Lazy
 from supportaccess.cli.main import COMMANDS
+from supportaccess.cli.output.formats import FORMATS
 
 # Writes down at the end what was loaded.
 _NOTHING = """
@@ -91,6 +92,7 @@ def test_a_list_in_a_pipe_loads_what_it_prints_with(home: Home, arguments: list[
     loaded = _run(home, _PROGRAM, *arguments)
     assert _among(loaded, [*_HEAVY, *_OTHER_FORMATS, *_ONLY_FOR_CHANGES, "rich"]) == []
     assert _COMMANDS & loaded == {"supportaccess.cli.requests.list"}
+    assert _formats(loaded) == {arguments[-1] if "-o" in arguments else "tsv"}
 
 
 def test_a_watch_in_a_pipe_loads_what_it_tells_with(home: Home) -> None:
@@ -142,6 +144,7 @@ def test_a_list_on_a_terminal_loads_rich_and_no_more_of_it_than_tables(home: Hom
     assert screen.code == 0, screen.text
     loaded = _read(report)
     assert "rich.table" in loaded
+    assert _formats(loaded) == {"table"}
     assert _among(loaded, [*_HEAVY, *_OTHER_FORMATS, *_ONLY_FOR_CHANGES, "rich.progress", "rich.live"]) == []
     assert _COMMANDS & loaded == {"supportaccess.cli.requests.list"}
 
@@ -159,6 +162,12 @@ def _run(home: Home, program: str, *arguments: str, more: Mapping[str, str] | No
     )
     assert done.returncode == 0, done.stderr.decode()
     return _read(report)
+
+
+def _formats(loaded: Iterable[str]) -> set[str]:
+    """Return the names of the formats whose modules were loaded."""
+    names = {name.removeprefix("supportaccess.cli.output.formats.") for name in loaded}
+    return names & set(FORMATS)
 
 
 def _read(report: Path) -> set[str]:

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from supportaccess.cli.output.fields import ACCESS_REQUESTS, Layout
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.printer import Printer
 from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.audit import Activity, AuditEntry
@@ -111,7 +110,7 @@ def filled_with(text: str) -> AccessRequest:
 
 def written(
     records: Iterable[msgspec.Struct],
-    output: Format | None = None,
+    output: str | None = None,
     *,
     layout: Layout = ACCESS_REQUESTS,
     to: io.BytesIO | None = None,

@@ -10,7 +10,6 @@ from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.app.local_account import local_account
 from supportaccess.cli.output.fields import Layout, cell_text, picker, row_of
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import safe
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import Actor
@@ -85,10 +84,7 @@ def whoami(
     printer = context.printer(WHO, output=output, columns=columns, query=query)
     profile = context.settings.chosen(tenant)
     who = _remote(context, profile) if profile.is_remote else _local(profile)
-    if printer.format is Format.TABLE and columns is None and query is None:
-        _print_page(context, who)
-    else:
-        printer.print_one(who)
+    printer.print_one(who, for_people=lambda: _print_page(context, who))
 
 
 def _remote(context: Context, profile: Profile) -> WhoAmI:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from supportaccess.cli.app.token_provider import TokenProvider
     from supportaccess.cli.app.witness import Witness
     from supportaccess.cli.output.fields import Layout
-    from supportaccess.cli.output.formats.format import Format
     from supportaccess.cli.output.printer import Printer
     from supportaccess.domain.audit import Step
     from supportaccess.domain.permissions import Caller
@@ -87,22 +86,19 @@ class Context:
         return Settings(self.paths, self.environment)
 
     def printer(
-        self, layout: "Layout", *, output: "Format | None", columns: str | None = None, query: str | None = None
+        self, layout: "Layout", *, output: str | None, columns: str | None = None, query: str | None = None
     ) -> "Printer":
         """Return what prints records of one kind as the options ask. Raises InvalidInput for a wrong option."""
-        from supportaccess.cli.output.formats.format import Format
         from supportaccess.cli.output.printer import Printer
 
-        chosen = output or self._format_of_environment()
-        table = chosen is Format.TABLE or (chosen is None and self.streams.out_is_terminal)
         return Printer(
             self.streams,
             layout,
             now=self.clock(),
-            output=chosen,
+            output=output or self._format_of_environment(),
             columns=columns,
             query=query,
-            aliases=self.aliases() if table else None,
+            aliases=self.aliases,
         )
 
     def aliases(self) -> dict[str, str]:
@@ -313,8 +309,8 @@ class Context:
         # Whoever may open the file may do everything: docs/decisions/0004-the-embedded-store-trusts-its-owner.md
         return Caller(tenant_id=tenant_id, actor=local_account(tenant_id), permissions=frozenset(Permission))
 
-    def _format_of_environment(self) -> "Format | None":
-        from supportaccess.cli.output.formats.format import format_named
+    def _format_of_environment(self) -> str | None:
+        from supportaccess.cli.output.formats import format_named
 
         name = self.environment.get("SUPPORTACCESS_OUTPUT")
         return format_named(name, by="SUPPORTACCESS_OUTPUT") if name else None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from supportaccess.cli.output.formats.format import Format, format_named
+from supportaccess.cli.output.formats import FORMATS, format_named
 from supportaccess.errors import InvalidInput
 
 USUAL_LIMIT = 50
@@ -41,11 +41,11 @@ Tenants = Annotated[
 ]
 AllTenants = Annotated[bool, typer.Option("--all-tenants", help="Every tenant that has a profile.")]
 Output = Annotated[
-    Format | None,
+    str | None,
     typer.Option(
         "--output",
         "-o",
-        help=f"{', '.join(Format)}. Default: table on a terminal, tsv in a pipe.",
+        help=f"{', '.join(FORMATS)}. Default: table on a terminal, tsv in a pipe.",
         parser=format_named,
         metavar="FORMAT",
         show_default=False,

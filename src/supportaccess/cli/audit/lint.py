@@ -14,7 +14,6 @@ from supportaccess.cli.app.tenants import Tenants
 from supportaccess.cli.audit.inputs import evidence_of, read_deciders, read_role_table
 from supportaccess.cli.output.colour import Colour, paint
 from supportaccess.cli.output.fields import Layout
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import counted, safe
 from supportaccess.cli.output.times import parse_duration
 from supportaccess.domain.lint.findings import MEANINGS, LintFinding, Severity, Skipped
@@ -74,10 +73,9 @@ def lint(
         findings, left_out = apply(evidence, now=now, older_than=age, vendor_of=vendor_of, silenced=known)
         found += (finding for finding in findings if finding.severity.rank <= severity.rank)
         skipped += (one for one in left_out if one not in skipped)
-    if printer.format is Format.TABLE and columns is None and query is None:
-        context.streams.write_all(part.encode() for part in _told(found, colour=context.streams.colour))
-    elif found or not tenants.all_failed:
-        printer.print_all(found)
+    if found or not tenants.all_failed:
+        told = _told(found, colour=context.streams.colour)
+        printer.print_all(found, for_people=lambda: context.streams.write_all(part.encode() for part in told))
     _sum_up(context, found, skipped, looked_at)
     return tenants.sum_up() or (ExitCode.MATCHED if fail_if_any and counting(found) else ExitCode.DONE)
 

@@ -15,7 +15,6 @@ from supportaccess.cli.audit.log_proofs import known_keys
 from supportaccess.cli.audit.verification import Outcome, given_anchors, given_keys, verify_files, verify_store
 from supportaccess.cli.output.colour import Colour
 from supportaccess.cli.output.fields import Layout
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import counted, safe
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.errors import InvalidInput
@@ -77,10 +76,7 @@ def verify(
         what = safe(str(path))
         if outcome.entry is not None:
             what = f"{what}, of entry {outcome.entry.sequence} ({safe(outcome.entry.activity)}),"
-    if printer.format is Format.TABLE and columns is None and query is None:
-        context.streams.write(_told(outcome))
-    else:
-        printer.print_one(replace(outcome, verified=None))
+    printer.print_one(replace(outcome, verified=None), for_people=lambda: context.streams.write(_told(outcome)))
     return _judged(context, outcome, what)
 
 

@@ -16,7 +16,6 @@ from supportaccess.cli.doctor.checks import Check, Result, failed, passed, refus
 from supportaccess.cli.doctor.embedded import embedded_checks, embedded_tenant_checks
 from supportaccess.cli.output.colour import Colour, paint
 from supportaccess.cli.output.fields import Layout
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import counted, safe
 from supportaccess.errors import InvalidInput, NotSignedIn, SupportAccessError
 from supportaccess.settings.paths import check_rights
@@ -56,10 +55,7 @@ def doctor(
     if all_tenants and tenant:
         raise InvalidInput("--tenant and --all-tenants contradict each other")
     checks = list(_checks(context, tenant or (), every=all_tenants, several=several))
-    if printer.format is Format.TABLE and columns is None and query is None:
-        _print_page(context, checks)
-    else:
-        printer.print_all(checks)
+    printer.print_all(checks, for_people=lambda: _print_page(context, checks))
     failures = [check for check in checks if check.result is Result.FAILED]
     if failures:
         context.streams.error(f"{len(failures)} of {len(checks)} checks failed.")

@@ -22,6 +22,26 @@ class Layout(msgspec.Struct, frozen=True):
     id: str
 
 
+class Fields(msgspec.Struct, frozen=True):
+    """The fields to write of records of one kind: those that were chosen, or all of them."""
+
+    layout: Layout
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a row: where none were chosen, the usual ones."""
+        return self.chosen or self.layout.columns
+
+    def rows(self, records: Iterator[object]) -> Iterator[list[Any]]:
+        """Yield the cells of each record, as JSON has their values."""
+        return map(picker(self.columns), map(row_of, records))
+
+    def objects(self, records: Iterator[object]) -> Iterator[object]:
+        """Yield the records themselves, or objects of the chosen fields alone."""
+        return chosen_fields(records, self.chosen) if self.chosen else records
+
+
 class AccessRequestOfTenant(AccessRequest, frozen=True, kw_only=True):
     """A row of a listing over several tenants: the record, and the tenant whose view it is."""
 

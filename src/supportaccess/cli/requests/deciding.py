@@ -23,7 +23,6 @@ from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.app.ids import expand, resolve
 from supportaccess.cli.output.colour import Colour
 from supportaccess.cli.output.fields import ACCESS_REQUESTS_OF_TENANTS
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.printer import Printer
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.output.times import duration, local_time
@@ -190,7 +189,7 @@ def _agreed(context: Context, verb: Verb, waiting: Sequence[AccessRequest], aske
 def _preview(context: Context, waiting: Sequence[AccessRequest], tenant_id: str) -> None:
     """Print a table of what is to be decided where the person looks: beside the question."""
     streams, now = context.streams.beside(), context.clock()
-    printer = Printer(streams, ACCESS_REQUESTS_OF_TENANTS, now=now, output=Format.TABLE, aliases=context.aliases())
+    printer = Printer(streams, ACCESS_REQUESTS_OF_TENANTS, now=now, output="table", aliases=context.aliases)
     print_decided(printer, waiting, tenant_id)
 
 

@@ -15,7 +15,6 @@ from supportaccess.cli.app import options
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.output.fields import Layout
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import counted
 from supportaccess.domain.source_events import SourceEvent
 from supportaccess.domain.tenants import is_guid, parse_tenant_id
@@ -113,10 +112,7 @@ def import_export(
         requests_changed=imported.requests_changed,
         dry_run=dry_run,
     )
-    if printer.format is Format.TABLE and columns is None and query is None:
-        context.streams.write(_told(summary))
-    else:
-        printer.print_one(summary)
+    printer.print_one(summary, for_people=lambda: context.streams.write(_told(summary)))
     if export.more_pages:
         context.streams.warn(f"{name} is one page of several: import the pages that follow too.")
     if imported.differing:

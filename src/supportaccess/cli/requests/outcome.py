@@ -8,12 +8,9 @@ from msgspec.structs import asdict
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode, exit_code_of
 from supportaccess.cli.output.fields import ACCESS_REQUESTS_OF_TENANTS, AccessRequestOfTenant
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.printer import Printer
 from supportaccess.domain.records import AccessRequest
 from supportaccess.errors import SupportAccessError
-
-_OF_THE_API = {Format.JSON, Format.JSONL, Format.YAML}
 
 
 @dataclass
@@ -51,14 +48,14 @@ class Outcome:
             context.streams.error(f"{len(self.decided)} of {asked} {done}, {len(self.failed)} failed.")
 
 
-def decided_printer(context: Context, *, output: Format | None, columns: str | None, query: str | None) -> Printer:
+def decided_printer(context: Context, *, output: str | None, columns: str | None, query: str | None) -> Printer:
     """Return what prints the records of a decision: in columns with their tenant. Raises InvalidInput."""
     return context.printer(ACCESS_REQUESTS_OF_TENANTS, output=output, columns=columns, query=query)
 
 
 def print_decided(printer: Printer, records: Sequence[AccessRequest], tenant_id: str) -> None:
     """Print the records as they now stand: as the API has them, or in columns with the tenant whose view they are."""
-    if printer.format in _OF_THE_API and not printer.has_columns:
+    if printer.prints_objects:
         printer.print_all(records)
     else:
         printer.print_all(AccessRequestOfTenant(**asdict(record), tenant_id=tenant_id) for record in records)

@@ -9,9 +9,8 @@ from supportaccess.cli.app import options
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.app.ids import resolve
-from supportaccess.cli.output.detail import history_of, lines, page
+from supportaccess.cli.output.detail import HistoryLine, history_of, lines, page
 from supportaccess.cli.output.fields import ACCESS_REQUESTS
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import safe
 from supportaccess.domain.records import AccessRequest, Source
 from supportaccess.domain.source_events import SourceEvent
@@ -41,16 +40,20 @@ def show(
     record = resolve(store, request_id)
     if raw:
         _print_raw(context, record, store.source_events(record.id))
-    elif printer.format in {Format.TABLE, Format.TSV} and columns is None and query is None:
-        history = history_of(store.history(record.id), store.source_events(record.id))
-        if printer.format is Format.TSV:
-            parts = lines(record, history)
-        else:
-            streams = context.streams
-            parts = page(record, history, now=context.clock(), aliases=context.aliases(), width=streams.width)
-        context.streams.write_all(part.encode() for part in parts)
-    else:
-        printer.print_one(record)
+        return
+    streams = context.streams
+
+    def history() -> list[HistoryLine]:
+        return history_of(store.history(record.id), store.source_events(record.id))
+
+    def print_page() -> None:
+        parts = page(record, history(), now=context.clock(), aliases=context.aliases(), width=streams.width)
+        streams.write_all(part.encode() for part in parts)
+
+    def print_lines() -> None:
+        streams.write_all(part.encode() for part in lines(record, history()))
+
+    printer.print_one(record, for_people=print_page, by_field=print_lines)
 
 
 def _print_raw(context: Context, record: AccessRequest, events: Sequence[SourceEvent]) -> None:

@@ -11,7 +11,6 @@ from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.output.fields import Layout
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import counted, safe
 from supportaccess.errors import StoreRefused, VerificationFailed
 from supportaccess.store.sql.maintenance import sweep, tenant_counts
@@ -66,15 +65,15 @@ def info(
         )
         for counts in tenant_counts(context.engine)
     ]
-    if printer.format is Format.TABLE and columns is None and query is None:
+    nothing = StoreRow(
+        path=path, bytes=size, schema_version=version, access_requests=0, audit_entries=0, source_events=0
+    )
+
+    def print_page() -> None:
         context.streams.write(f"{safe(path)}\n{size:,} bytes, schema {version}\n")
-        printer = context.printer(TENANTS, output=Format.TABLE)
-        printer.print_all(rows)
-    else:
-        nothing = StoreRow(
-            path=path, bytes=size, schema_version=version, access_requests=0, audit_entries=0, source_events=0
-        )
-        printer.print_all(rows or [nothing])
+        context.printer(TENANTS, output="table").print_all(rows)
+
+    printer.print_all(rows or [nothing], for_people=print_page)
     _say_what_went_back(context)
     _say_what_is_elsewhere(context)
 

@@ -12,7 +12,6 @@ from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.app.group import examples
 from supportaccess.cli.output.fields import Layout, cell_text, row_of
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import safe
 from supportaccess.cli.tenant.effective_settings import SETTINGS, named_in, settings_of
 from supportaccess.domain.lint.findings import Code
@@ -105,11 +104,8 @@ def show(
         )
         return
     row = _row(profile, context.settings.default_tenant(), origin)
-    if printer.format is Format.TABLE and columns is None and query is None:
-        lines = row_of(row).items()
-        context.streams.write("".join(f"{name:<12}{safe(cell_text(value))}\n" for name, value in lines))
-    else:
-        printer.print_one(row)
+    lines = (f"{name:<12}{safe(cell_text(value))}\n" for name, value in row_of(row).items())
+    printer.print_one(row, for_people=lambda: context.streams.write("".join(lines)))
 
 
 @examples(

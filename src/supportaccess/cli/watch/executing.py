@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from supportaccess.cli.output.formats.json import encode
+from supportaccess.cli.output.encoding import encode
 from supportaccess.cli.watch.notifying import URLS_VARIABLE
 from supportaccess.domain.events import Event
 from supportaccess.errors import InvalidInput

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from supportaccess.cli.output.encoding import encode
 from supportaccess.cli.output.fields import AccessRequestOfTenant
-from supportaccess.cli.output.formats.json import encode
 from supportaccess.cli.output.streams import Streams
 from supportaccess.cli.output.tables import Screen, marking
 from supportaccess.cli.output.text import counted

@@ -15,7 +15,6 @@ from supportaccess.cli.audit.inputs import read_deciders, read_role_table
 from supportaccess.cli.audit.log_proofs import proofs_of
 from supportaccess.cli.audit.report.gathering import gather
 from supportaccess.cli.output.fields import Layout
-from supportaccess.cli.output.formats.format import Format
 from supportaccess.cli.output.text import counted
 from supportaccess.cli.output.times import parse_duration
 from supportaccess.domain.lint.rules import counting
@@ -115,11 +114,7 @@ def report(
     if html is not None:
         _write(context, html, made)
     if html is None or output is not None or query is not None or columns is not None:
-        whole = query is not None or (printer.format in {Format.JSON, Format.YAML} and columns is None)
-        if whole:
-            printer.print_one(made)
-        else:
-            printer.print_all(made.requests)
+        printer.print_document(made, made.requests)
     _sum_up(context, made)
     return ExitCode.DONE if made.log.holds else ExitCode.VERIFICATION_FAILED
 
