@@ -13,10 +13,23 @@ import yaml
 from tests.cli.output.samples import HOSTILE, ID, Terminal, entry, filled_with, person, request, written
 
 from supportaccess.cli.output.fields import AUDIT_ENTRIES
+from supportaccess.cli.output.formats import FORMATS, load
+from supportaccess.cli.output.formats.format import OutputFormat
 from supportaccess.domain.records import AccessRequest, Confidence, Mirror, Status
 from supportaccess.errors import InvalidInput
 
 TWO = [request(), request(id="11111111-0000", status=Status.APPROVED, decided_by=person("Zoë"), created_at=None)]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_of_the_table_is_there(name: str) -> None:
+    """Each name has its class, in a module of that name, which writes one record as well as many."""
+    kind = load(name)
+
+    assert issubclass(kind, OutputFormat)
+    assert kind.__module__.endswith(f".{name}")
+    assert ID in written(TWO, name)
+    assert ID in written(TWO[:1], name, one=True)
 
 
 def test_json_is_an_array_of_the_records() -> None:
