@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import pytest
 from tests.cli.output.samples import Terminal
 
+import supportaccess
 from supportaccess.cli.output.colour import wants_colour
 from supportaccess.cli.output.streams import Streams
 from supportaccess.errors import SupportAccessError
@@ -193,7 +194,9 @@ def test_a_process_started_with_closed_streams_runs(closed: str) -> None:
 def test_the_encoding_does_not_depend_on_the_locale() -> None:
     """The C locale, without Python's UTF-8 mode, changes nothing."""
     script = LOOP.replace("range(5000)", "range(1)").replace("line", "l\\xefne")
-    environ = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    # A path file of an editable install is read by the locale, so that a checkout at such a path would not be found.
+    where = {"PYTHONPATH": str(Path(supportaccess.__file__).parents[1])}
+    environ = os.environ | where | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, env=environ)
     assert done.stdout == "l\xefne 0\n".encode()
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from supportaccess.suggestions import meant
 from supportaccess.errors import InvalidInput
+from supportaccess.suggestions import meant
 
 if TYPE_CHECKING:
     from supportaccess.cli.output.formats.format import OutputFormat
