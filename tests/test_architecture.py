@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from benchmarks import structure
+
 import supportaccess
 
 PACKAGE = Path(supportaccess.__file__).parent
@@ -151,6 +153,12 @@ def test_only_the_output_prints() -> None:
         return {f"line {call.lineno}" for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"}
 
     assert_none([path for path in MODULES if not path.is_relative_to(PACKAGE / "cli" / "output")], prints)
+
+
+def test_no_module_imports_one_that_imports_it() -> None:
+    """There is no circle of imports, within a package as little as between them."""
+    assert structure.cycles(structure.imports(structure.modules())) == []
+    assert structure.cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c"]]
 
 
 def test_the_reader_of_imports_sees_them_all() -> None:

@@ -117,3 +117,12 @@ def test_a_file_is_read_up_to_a_size_and_not_through_a_link(tmp_path: Path) -> N
         read_bounded(path, 4)
     with pytest.raises(StoreRefused, match=f"{link} cannot be read"):
         read_bounded(link, 5)
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_what_names_no_file(name: str) -> None:
+    """A folder, or nothing, in place of a file is refused in words."""
+    with pytest.raises(StoreRefused, match="cannot be written: Is a directory"):
+        write_private(Path(name), b"x")
+    with pytest.raises(StoreRefused, match="cannot be written: Is a directory"):
+        write_new(Path(name), b"x")

@@ -43,7 +43,7 @@ _ONLY_FOR_CHANGES = (
     "supportaccess.store.sql.verify",
 )
 # What holds a shared store's log against what was seen of it: needed only once something was, and it is another.
-_PROOFS = ("supportaccess.tlog.published", "supportaccess.tlog.tiles", "supportaccess.tlog.notes")
+_PROOFS = ("supportaccess.tlog.files", "supportaccess.tlog.tiles", "supportaccess.tlog.notes")
 
 
 def _modules(table: Mapping[str, Lazy]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Files and folders that this account alone may read, written whole or not at all."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -105,6 +106,9 @@ def refused(path: Path, act: str, error: OSError) -> StoreRefused:
 
 
 def _beside(path: Path) -> Path:
+    """Return another name in the same folder. Raises StoreRefused for what names no file, such as `.`."""
+    if not path.name:
+        raise refused(path, "written", IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
 
 

@@ -26,8 +26,8 @@ from supportaccess.errors import Forbidden, StoreUnavailable, SupportAccessError
 from supportaccess.store.sql.proofs import SqlProofs
 from supportaccess.store.sql.sqlite.open import open_embedded
 from supportaccess.store.sql.store import SqlStore
+from supportaccess.tlog.files import LogProofs, SignedHead
 from supportaccess.tlog.keys import Keys
-from supportaccess.tlog.published import LogProofs, SignedHead
 
 
 class Log:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from supportaccess.errors import VerificationFailed
+from supportaccess.tlog.files import SignedHead
 from supportaccess.tlog.merkle import LONGEST_PATH, BadProof, check_consistency
 from supportaccess.tlog.notes import BadNote, Checkpoint, decode_base64, parse_key, parse_note, read_checkpoint
-from supportaccess.tlog.published import SignedHead
 from supportaccess.tlog.remembered import Remembered
 from supportaccess.tlog.signers import BadSignature
 from supportaccess.tlog.trust import Trust, parse_rotation

@@ -14,7 +14,7 @@ from supportaccess.tlog.remembered import Memory, Remembered
 
 # Only needed when a log is not as it was remembered.
 if TYPE_CHECKING:
-    from supportaccess.tlog.published import LogProofs
+    from supportaccess.tlog.files import LogProofs
 
 _HINT = (
     "Ask who runs the store. If they restored a backup and told you so: supportaccess audit forget --tenant {}."

@@ -10,8 +10,8 @@ from supportaccess.settings.profiles import Profile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from supportaccess.tlog.files import LogProofs, SignedHead
     from supportaccess.tlog.notes import VerifierKey
-    from supportaccess.tlog.published import LogProofs, SignedHead
 
 
 def proofs_of(context: Context, profile: Profile) -> "LogProofs":

@@ -10,7 +10,7 @@ from supportaccess.server.web.routing import Call, route
 from supportaccess.store.filters import AuditFilters
 from supportaccess.store.verification import Verification
 from supportaccess.store.wire import AuditList, Count
-from supportaccess.tlog.published import SignedHead
+from supportaccess.tlog.files import SignedHead
 from supportaccess.tlog.tiles import Tile
 
 _ALL = "/v1/audit-events"

@@ -1,6 +1,10 @@
-"""The description of the API (OpenAPI 3.1), made from the routes' own signatures and the structs that they read."""
+"""The description of the API (OpenAPI 3.1), made from the routes' own signatures and the structs that they read.
+
+Its examples are made of the structs too, so that they cannot go wrong.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from inspect import getdoc
 from typing import Any
@@ -8,12 +12,27 @@ from typing import Any
 import msgspec
 
 import supportaccess
-from supportaccess.domain.records import AccessRequest
-from supportaccess.server.web import examples
+from supportaccess.domain.audit import Activity
+from supportaccess.domain.records import AccessRequest, Actor, ActorKind, Source
+from supportaccess.domain.source_events import SourceEvent
 from supportaccess.server.web.errors import STATUSES
 from supportaccess.server.web.replies import JSON, Reply
 from supportaccess.server.web.routing import Operation
-from supportaccess.store.wire import AUXILIARY_HEADER, ERROR_CODE_HEADER, REQUEST_ID_HEADER, ErrorBody
+from supportaccess.store.wire import (
+    AUXILIARY_HEADER,
+    ERROR_CODE_HEADER,
+    REQUEST_ID_HEADER,
+    ApproveBody,
+    Body,
+    CloseBody,
+    EngineerBody,
+    ErrorBody,
+    ImportHead,
+    LimitBody,
+    RaiseBody,
+    ReasonBody,
+    RejectBody,
+)
 from supportaccess.structs import LONGEST_OPEN_NAME, OpenName, Struct
 
 _Json = dict[str, Any]
@@ -42,6 +61,37 @@ _HEADERS_OF_STATUS: Mapping[int, tuple[str, ...]] = {
     HTTPStatus.TOO_MANY_REQUESTS: ("retry-after",),
     HTTPStatus.SERVICE_UNAVAILABLE: ("retry-after",),
 }
+
+_TENANT = "8d3fc0a1-5a52-4c6e-9c0e-3f5b0a6d2e71"
+_NUMBER = "2603010050001234"
+_BODIES: tuple[Body, ...] = (
+    RaiseBody(
+        support_request_id=_NUMBER,
+        engineer=EngineerBody(display_name="Erin Engineer", id="erin@provider.example"),
+        reason="Sign-in fails for guests",
+        title="Guest sign-in",
+        requested_seconds=8 * 3600,
+    ),
+    ApproveBody(reason="agreed on the phone", limit=LimitBody(seconds=4 * 3600)),
+    RejectBody(reason="the ticket was solved without it"),
+    ReasonBody(reason="no longer needed"),
+    CloseBody(),
+)
+_EVENT = SourceEvent(
+    source=Source.ENTRA,
+    tenant_id=_TENANT,
+    id="Directory_3b1f",
+    time=datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
+    activity=Activity.REQUEST_CREATED,
+    recognised=True,
+    format="graph",
+    raw='{"id": "Directory_3b1f"}',
+    initiator=Actor(kind=ActorKind.APPLICATION, display_name="Microsoft Support"),
+    support_request_id=_NUMBER,
+)
+_IMPORT_EXAMPLE = "\n".join(
+    msgspec.json.encode(line).decode() for line in (ImportHead(details={"file": "AuditLogs_2026-03-01.json"}), _EVENT)
+)
 
 
 def document(operations: Sequence[Operation]) -> _Json:
@@ -162,9 +212,9 @@ def _parameter(place: str, name: str, schema: _Json, *, required: bool = True) -
 
 def _request_body(operation: Operation) -> _Json:
     if operation.body is None:
-        content: _Json = {"schema": {"type": "string"}, "example": examples.IMPORT}
+        content: _Json = {"schema": {"type": "string"}, "example": _IMPORT_EXAMPLE}
     else:
-        content = {"schema": _ref(operation.body), "example": examples.of(operation.body)}
+        content = {"schema": _ref(operation.body), "example": _example_of(operation.body)}
     return {"required": not operation.body_may_be_empty, "content": {operation.takes: content}}
 
 
@@ -241,3 +291,8 @@ def _camel_path(operation: Operation) -> str:
 def _camel(name: str) -> str:
     first, *words = name.split("_")
     return first + "".join(word.title() for word in words)
+
+
+def _example_of(kind: type) -> object:
+    """Return an example of a body, as JSON has it."""
+    return next(msgspec.to_builtins(body) for body in _BODIES if type(body) is kind)

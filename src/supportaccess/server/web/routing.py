@@ -42,8 +42,8 @@ from supportaccess.store.sql.proofs import SqlProofs
 from supportaccess.store.sql.store import SqlStore
 from supportaccess.store.wire import CHECKPOINT_HEADER, Body
 from supportaccess.structs import Struct
+from supportaccess.tlog.files import LogProofs
 from supportaccess.tlog.keys import Keys
-from supportaccess.tlog.published import LogProofs
 
 T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]

@@ -30,8 +30,7 @@ from supportaccess.server.webhooks.outcomes import Gone, Undelivered
 from supportaccess.server.webhooks.posting import post
 from supportaccess.server.webhooks.signing import headers_of, keys_of
 from supportaccess.store.sql.engine import Engine
-from supportaccess.store.sql.event_feed import read_events
-from supportaccess.store.sql.outbox import MOST_NEAR, Cursor, Outbox
+from supportaccess.store.sql.outbox import MOST_NEAR, Cursor, Outbox, read_events
 from supportaccess.store.sql.sqlite.engine import SqliteEngine
 from supportaccess.structs import Struct
 

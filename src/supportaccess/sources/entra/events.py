@@ -14,8 +14,7 @@ from supportaccess.domain.times import format_rfc3339, parse_rfc3339
 from supportaccess.errors import InvalidInput
 from supportaccess.sources.entra.rebuild import ENTRA_ACTIVITIES
 from supportaccess.sources.entra.support_request_ids import find_support_request_id
-from supportaccess.sources.readers.fields import Fields, entries, mapping, text, word
-from supportaccess.sources.readers.refusal import Refusal, quoted
+from supportaccess.sources.readers.fields import Fields, Refusal, entries, mapping, quoted, text, word
 
 SERVICE = "Core Directory"
 CATEGORY = "MicrosoftSupportAccessManagement"

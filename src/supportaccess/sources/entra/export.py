@@ -12,9 +12,8 @@ from supportaccess.sources.entra import json_shapes, portal_csv
 from supportaccess.sources.entra.events import Reading, read_event
 from supportaccess.sources.entra.portal_csv import CsvItems
 from supportaccess.sources.readers.container import Container
-from supportaccess.sources.readers.fields import Fields, get
+from supportaccess.sources.readers.fields import Fields, Refusal, get, kind_of, quoted
 from supportaccess.sources.readers.json_items import JsonItems, service_error
-from supportaccess.sources.readers.refusal import Refusal, kind_of, quoted
 from supportaccess.sources.readers.window import Item, Window
 
 

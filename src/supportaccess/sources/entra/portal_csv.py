@@ -7,8 +7,7 @@ import csv
 from collections.abc import Iterator
 
 from supportaccess.domain.strict_json import LONGEST_TEXT
-from supportaccess.sources.readers.fields import Fields, text
-from supportaccess.sources.readers.refusal import Refusal, quoted
+from supportaccess.sources.readers.fields import Fields, Refusal, quoted, text
 from supportaccess.sources.readers.window import LARGEST_ITEM, Item, Window, too_large
 
 TARGETS = 3

@@ -12,8 +12,7 @@ from supportaccess.domain.roles.assignments import WHOLE_TENANT, RoleAssignment
 from supportaccess.domain.strict_json import BadJson, decode
 from supportaccess.domain.tenants import is_guid
 from supportaccess.errors import InvalidInput, UnreadableExport
-from supportaccess.sources.readers.fields import Fields, entries, get, mapping, word
-from supportaccess.sources.readers.refusal import Refusal
+from supportaccess.sources.readers.fields import Fields, Refusal, entries, get, mapping, word
 
 DECIDING_ACTION = "microsoft.azure.supportTickets/allEntities/allTasks"
 """The action that Microsoft's how-to asks for to approve, reject and manage support access requests."""

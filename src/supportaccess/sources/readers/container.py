@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
-from supportaccess.sources.readers.refusal import Refusal
+from supportaccess.sources.readers.fields import Refusal
 
 _CHUNK = 64 * 1024
 # Each member of a gzip file copies what is left of the chunk: small chunks keep a file of tiny members linear.

@@ -8,7 +8,7 @@ another, as when pages were appended to one file.
 import json
 from collections.abc import Iterator
 
-from supportaccess.sources.readers.refusal import Refusal, kind_of, quoted
+from supportaccess.sources.readers.fields import Refusal, kind_of, quoted
 from supportaccess.sources.readers.window import Item, Window, check_size, too_large
 
 _ARRAYS = ("value", "records")

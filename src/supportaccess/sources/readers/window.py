@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from supportaccess.domain.strict_json import BadJson, decode_at
-from supportaccess.sources.readers.refusal import Refusal, quoted
+from supportaccess.sources.readers.fields import Refusal, quoted
 
 LARGEST_ITEM = 1024**2
 _BLANKS = re.compile(r"[ \t\r\n]*")

@@ -12,7 +12,7 @@ from supportaccess.store.wire import CHECKPOINT_HEADER
 
 # Every command over HTTP has these proofs at hand, and few ask for one.
 if TYPE_CHECKING:
-    from supportaccess.tlog.published import SignedHead
+    from supportaccess.tlog.files import SignedHead
     from supportaccess.tlog.tiles import Tile
 
 _ALL = "/v1/audit-events"
@@ -35,7 +35,7 @@ class HttpProofs:
 
     def head(self, earlier: int = 0) -> "SignedHead":
         """Return the signed head, and what shows that it goes on from an earlier size."""
-        from supportaccess.tlog.published import SignedHead
+        from supportaccess.tlog.files import SignedHead
 
         data = self._get(f"{_ALL}/checkpoint" + (f"?earlierSize={earlier}" if earlier else ""))
         try:

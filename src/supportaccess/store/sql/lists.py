@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from supportaccess.domain import expiry
 from supportaccess.domain.attention import NEVER, attention_key, listed_at
 from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.records import BY_CLOCK, FINAL, OPEN, WAS_APPROVED, AccessRequest, Status
@@ -20,11 +21,20 @@ from supportaccess.domain.times import to_microseconds
 from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.store.filters import REQUEST_CONDITIONS, RequestFilters, given
 from supportaccess.store.protocol import Order, RequestQuery
-from supportaccess.store.sql.engine import Dialect
-from supportaccess.store.sql.rows import SEPARATOR
+from supportaccess.store.sql.engine import Dialect, Engine
+from supportaccess.store.sql.rows import SEPARATOR, records_from
 
 _STATEMENTS_KEPT = 256
 _Stored = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+# Every status between two neighbours of ours, in the order of the indexes: a few searches that as a rule find nothing.
+# The urgency of such a row is what a later version makes of it, and has no part in its place here.
+_BETWEEN = [
+    f"SELECT * FROM access_requests WHERE tenant_id = :tenant_id AND status > '{low}' AND status < '{high}'"
+    for low, high in pairwise(["", *sorted(Status), "\U0010ffff"])
+]
+_APART = f"LIMIT {2**63 - 1}"  # searched apart and sorted together, not sorted after each search
+_COLUMNS = {"urgency": "urgency", "listed_at": "listed_at"}
+_encode = msgspec.json.Encoder().encode
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -63,17 +73,9 @@ _UNSWEPT_ARMS = {
     ended: _Arm(f"status = '{before}' AND {{urgency}} <= :now", 2, "-{urgency}", "{urgency} DESC, ", True, True)
     for ended, before in BY_CLOCK.items()
 }
-# Every status between two neighbours of ours, in the order of the indexes: a few searches that as a rule find nothing.
-# The urgency of such a row is what a later version makes of it, and has no part in its place here.
-_BETWEEN = [
-    f"SELECT * FROM access_requests WHERE tenant_id = :tenant_id AND status > '{low}' AND status < '{high}'"
-    for low, high in pairwise(["", *sorted(Status), "\U0010ffff"])
-]
-_APART = f"LIMIT {2**63 - 1}"  # searched apart and sorted together, not sorted after each search
 _UNKNOWN_ARM = _Arm(
     "TRUE", 1, str(NEVER), "", narrow=True, table=f"({' UNION ALL '.join(_BETWEEN)} {_APART}) AS unknown"
 )
-_COLUMNS = {"urgency": "urgency", "listed_at": "listed_at"}
 
 
 class Matching:
@@ -287,3 +289,38 @@ def _count(statuses: frozenset[Status], approved: frozenset[Status], filters: tu
         f"SELECT 1 FROM {arm.table} WHERE {_where(arm, filters, _COLUMNS)}" for arm in _arms(statuses, approved)
     )
     return f"SELECT COUNT(*) FROM (SELECT 1 FROM ({arms}) AS arms LIMIT :top) AS counted"
+
+
+class Found(NamedTuple):
+    """A page at one moment: the records as they are stored, and where the next ones start."""
+
+    text: bytes
+    some_are_due: bool
+    now: datetime
+    next: str | None
+
+    def records(self) -> list[AccessRequest]:
+        """Return the records as the clock has them. Raises StoreRefused for what this program cannot have written."""
+        return [expiry.as_of(record, self.now) for record in records_from(self.text)]
+
+    def json(self) -> msgspec.Raw:
+        """Return the array of the records as the clock has them."""
+        return msgspec.Raw(_encode(self.records()) if self.some_are_due else b"[%b]" % self.text)
+
+
+def read_page(
+    engine: Engine, tenant_id: str, query: RequestQuery, now: datetime, top: int, cursor: str | None
+) -> Found:
+    """Return up to `top` records of a tenant. Raises InvalidInput for a bad cursor."""
+    listing = Listing(query, tenant_id, now, engine.dialect)
+    # One more, which tells that there is a next page.
+    statement, parameters = listing.page(top + 1, cursor)
+    with engine.reading([tenant_id]) as session:
+        row = session.one(statement, parameters)
+    text, number, some_are_due = row or (None, 0, 0)
+    found = Found(text or b"", bool(some_are_due), now, None)
+    if number <= top:
+        return found
+    found = found._replace(text=found.text.rpartition(SEPARATOR)[0])
+    (last,) = found._replace(text=found.text.rpartition(SEPARATOR)[2]).records()
+    return found._replace(next=listing.cursor_after(last, cursor))

@@ -14,10 +14,10 @@ from supportaccess.store.sql.engine import Engine, Session
 from supportaccess.store.sql.log import read_head
 from supportaccess.store.sql.nodes import LogNodes
 from supportaccess.store.verification import decode_entry, rotation_of
+from supportaccess.tlog.files import SignedHead
 from supportaccess.tlog.keys import Keys
 from supportaccess.tlog.merkle import BadProof, consistency_proof, inclusion_proof
 from supportaccess.tlog.notes import BadNote, read_checkpoint
-from supportaccess.tlog.published import SignedHead
 from supportaccess.tlog.receipts import Receipt
 from supportaccess.tlog.signers import key_of
 from supportaccess.tlog.tiles import TILE_WIDTH, Tile, encode_bundle

@@ -34,9 +34,8 @@ from supportaccess.store.sql import log
 from supportaccess.store.sql.attempts import reads_already, record
 from supportaccess.store.sql.engine import Engine, Row, Session, Statement, unless_raced
 from supportaccess.store.sql.idempotency import Answers
-from supportaccess.store.sql.lists import Matching
+from supportaccess.store.sql.lists import Found, Matching, read_page
 from supportaccess.store.sql.log import lock_logs
-from supportaccess.store.sql.pages import Found, read_page
 from supportaccess.store.sql.rows import GET, OPEN_STATUSES, RECORD, record_from
 from supportaccess.store.sql.writes import write_steps
 
@@ -162,7 +161,7 @@ class SqlStore:
 
     def events(self, *, after: int | None, top: int) -> EventPage:
         """Return what happened from a place in the audit log on."""
-        from supportaccess.store.sql.event_feed import read_events
+        from supportaccess.store.sql.outbox import read_events
 
         self._require(Act.EVENTS, Permission.READ_REQUESTS)
         with self._engine.reading([self.tenant_id]) as session:

@@ -15,11 +15,10 @@ from supportaccess.store.sql.log import filter_columns, kept_nodes, read_head
 from supportaccess.store.sql.proofs import SqlProofs
 from supportaccess.store.sql.rows import RECORD, ROW, is_row_of, record_from, stored_hash
 from supportaccess.store.verification import Finding, Verification, read_entry
-from supportaccess.tlog.files import Live
+from supportaccess.tlog.files import Live, SignedHead
 from supportaccess.tlog.keys import Keys
 from supportaccess.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from supportaccess.tlog.notes import VerifierKey, parse_key
-from supportaccess.tlog.published import SignedHead
 from supportaccess.tlog.remembered import Verified
 from supportaccess.tlog.signers import key_of
 from supportaccess.tlog.tiles import TILE_HEIGHT
