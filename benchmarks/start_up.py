@@ -27,14 +27,14 @@ def _commands(bench: Bench, authority: Path) -> list[Measured]:
         "list -o json, over HTTP",
         [script, "list", "-o", "json"],
         "shared",
-        most=650,
+        most=600,
         more={"SSL_CERT_FILE": str(authority), "SUPPORTACCESS_ACCESS_TOKEN": remote.token(stores.TENANT)},
     )
     signed_in = Case(
         "the same, with a kept token",
         [script, "list", "-o", "json"],
         "signed in",
-        most=650,
+        most=600,
         more={"SSL_CERT_FILE": str(authority)},
     )
     cases = [
@@ -43,7 +43,7 @@ def _commands(bench: Bench, authority: Path) -> list[Measured]:
         Case("python -c 'import typer, urllib3'  (floor)", ["-c", "import typer, urllib3"]),
         Case("supportaccess --version", [script, "--version"], most=45),
         Case("supportaccess --help", [script, "--help"], most=280),
-        Case("list -o json", [script, "list", "-o", "json"], "busy", most=480),
+        Case("list -o json", [script, "list", "-o", "json"], "busy", most=400),
         Case("list --approved -o json", [script, "list", "--approved", "-o", "json"], "busy"),
         over_http,
         signed_in,

@@ -18,11 +18,11 @@ from supportaccess.domain.records import Actor, ActorKind
 from supportaccess.domain.times import from_microseconds
 from supportaccess.store.verification import read_entry
 from supportaccess.tlog.files import Folder, export
-from supportaccess.tlog.merkle import Frontier, inclusion_proof, leaf_hash
+from supportaccess.tlog.merkle import TILE_HEIGHT, Frontier, inclusion_proof, leaf_hash
 from supportaccess.tlog.notes import Checkpoint
 from supportaccess.tlog.receipts import Receipt
 from supportaccess.tlog.signers import SeedSigner, key_of, sign
-from supportaccess.tlog.tiles import TILE_HEIGHT, Tile, encode_bundle
+from supportaccess.tlog.tiles import Tile, encode_bundle
 from supportaccess.tlog.verify import LogVerification, verify_log, verify_receipt
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from tests.support.examples import costly
 from tests.support.people import FOREIGN, HOME, RESOURCE, START, asking
 from tests.support.worlds import every_record
 
+from supportaccess.domain.attention import APPROVED_ACCESS_KEPT
 from supportaccess.domain.expiry import Limit
-from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.records import OPEN, WAS_APPROVED, AccessRequest, Status
 from supportaccess.errors import InvalidInput
 from supportaccess.store.protocol import LARGEST_PAGE, Order, RequestQuery

@@ -13,7 +13,7 @@ from supportaccess.domain.audit import Step
 from supportaccess.domain.expiry import Limit
 from supportaccess.domain.records import Status
 from supportaccess.store.protocol import LARGEST_PAGE, SHORTEST_PREFIX, AuditOrder, AuditQuery, Order, RequestQuery
-from supportaccess.store.sql import maintenance, store
+from supportaccess.store.sql import maintenance, reader, store
 from supportaccess.store.sql.lists import Listing
 from supportaccess.store.sql.sqlite.engine import SqliteEngine
 from supportaccess.store.sql.writes import lock_and_write
@@ -135,7 +135,7 @@ def test_finding_searches_indexes(crowded: StoreWorld, text: str) -> None:
         "now": 0,
         "top": 10,
     }
-    for statement in (store._FIND, store._FIND_EARLIER_ID, store._OF_SUPPORT_REQUEST):
+    for statement in (reader._FIND, reader._FIND_EARLIER_ID, store._OF_SUPPORT_REQUEST):
         steps = plan(crowded, statement, parameters)
         check(steps)
         assert not [step for step in steps if step.startswith("SCAN") and "source_events" in step]

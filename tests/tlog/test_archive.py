@@ -15,10 +15,10 @@ from tests.tlog.entries import entry, read_entry
 from supportaccess.errors import InvalidInput, StoreRefused, SupportAccessError
 from supportaccess.tlog import archive as archives
 from supportaccess.tlog.archive import MOST_ENTRIES, export_archive, open_archive
-from supportaccess.tlog.merkle import Frontier, leaf_hash
+from supportaccess.tlog.merkle import TILE_HEIGHT, Frontier, leaf_hash
 from supportaccess.tlog.notes import Checkpoint
 from supportaccess.tlog.signers import SeedSigner, key_of, sign
-from supportaccess.tlog.tiles import TILE_HEIGHT, Tile, encode_bundle
+from supportaccess.tlog.tiles import Tile, encode_bundle
 from supportaccess.tlog.verify import Finding, verify_log
 
 ORIGIN = "logs.contoso.example/contoso"

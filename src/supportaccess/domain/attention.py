@@ -1,12 +1,15 @@
 """What needs attention first: the order of lists."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from supportaccess.domain.records import AccessRequest, Status
 from supportaccess.domain.times import to_microseconds
 
 NEVER = 253_402_300_800_000_000
 """The year 10000, in microseconds: later than any deadline."""
+
+APPROVED_ACCESS_KEPT = timedelta(days=30)
+"""How long ended access stays in the approved-access view, counted from its end."""
 
 
 def listed_at(record: AccessRequest) -> datetime:

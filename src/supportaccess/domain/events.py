@@ -74,6 +74,17 @@ class Event(Struct, frozen=True, kw_only=True):
     record: AccessRequest | None = None
 
 
+class EventPage(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """What happened from a place in the audit log on, and the place of what happens `next`.
+
+    There is more to be had at once while `next` is below the log's `size`.
+    """
+
+    value: list[Event]
+    next: int
+    size: int
+
+
 def event_of(entry: AuditEntry, record: AccessRequest | None) -> Event | None:
     """Return what an entry tells of a request, which now stands as the record; None for an entry of another kind."""
     if entry.access_request_id is None or not is_told(entry):

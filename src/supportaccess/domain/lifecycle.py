@@ -9,7 +9,7 @@ changed when one raises.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -49,9 +49,6 @@ from supportaccess.errors import (
     Stale,
 )
 from supportaccess.structs import Struct
-
-APPROVED_ACCESS_KEPT = timedelta(days=30)
-"""How long ended access stays in the approved-access view, counted from its end."""
 
 
 class NewRequest(Struct, frozen=True, kw_only=True):

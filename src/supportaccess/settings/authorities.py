@@ -28,7 +28,7 @@ MICROSOFTS = (
 )
 """The hosts at which Entra signs people in, in all of its clouds."""
 
-_SCOPE = re.compile(r"api://([0-9A-Fa-f-]{36})/[A-Za-z0-9._-]{1,120}", re.ASCII)
+_SCOPE = r"api://([0-9A-Fa-f-]{36})/[A-Za-z0-9._-]{1,120}"
 _FIRST_PARTY = (
     "-0000-0000-c000-000000000000",  # Graph, Exchange and their like
     "-0000-0ff1-ce00-000000000000",  # SharePoint
@@ -74,7 +74,7 @@ def may_name(endpoint: str, authority: str) -> bool:
 
 def check_scope(text: str) -> str:
     """Return a scope of a store's own API. Raises InvalidInput for any other, above all one of Microsoft's services."""
-    found = _SCOPE.fullmatch(text)
+    found = re.fullmatch(_SCOPE, text, re.ASCII)
     if not found or not is_guid(found[1]) or found[1].lower().endswith(_FIRST_PARTY):
         raise InvalidInput(f"{text!r} is not a scope of a store", hint="It has the form api://CLIENT_ID/NAME.")
     return text

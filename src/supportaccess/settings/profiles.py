@@ -26,7 +26,7 @@ ENDPOINT_VARIABLE = "SUPPORTACCESS_ENDPOINT"
 OF_SIGNING_IN = ("client_id", "authority", "scopes", "sign_in", "account", "discovery")
 """The keys of a profile that are about signing in to its store."""
 
-_ALIAS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_ALIAS = r"[A-Za-z0-9._-]{1,64}"
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,7 +301,7 @@ class Settings:
 
 
 def _check_alias(alias: str) -> None:
-    if is_guid(alias) or not _ALIAS.fullmatch(alias):
+    if is_guid(alias) or not re.fullmatch(_ALIAS, alias, re.ASCII):
         raise InvalidInput(
             f"{alias!r} is not an alias",
             hint="An alias has 1 to 64 characters of A-Z a-z 0-9 . _ - and is not a GUID.",

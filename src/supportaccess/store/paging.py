@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from supportaccess.errors import StoreRefused
-from supportaccess.store.background import Pending, Workers
+
+if TYPE_CHECKING:
+    from supportaccess.store.background import Pending, Workers
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -34,15 +36,20 @@ def each_row(fetch: Fetch[T], *, most: int | None, ahead: bool) -> Iterator[T]:
 
     `ahead` fetches the next page, in a thread, while the rows of the one before are worked on.
     """
-    return _rows(fetch, lambda: fetch(None), most, Workers(1) if ahead else None)
+    workers = None
+    if ahead:
+        from supportaccess.store.background import Workers
+
+        workers = Workers(1)
+    return _rows(fetch, lambda: fetch(None), most, workers)
 
 
-def each_row_by(workers: Workers, fetch: Fetch[T], *, most: int | None) -> Iterator[T]:
+def each_row_by(workers: "Workers", fetch: Fetch[T], *, most: int | None) -> Iterator[T]:
     """Yield the rows as `each_row` does ahead. The first page is asked for at once: lists come side by side."""
     return _rows(fetch, workers.start(partial(fetch, None)).result, most, workers)
 
 
-def _rows(fetch: Fetch[T], first: Callable[[], AnyPage[T]], most: int | None, workers: Workers | None) -> Iterator[T]:
+def _rows(fetch: Fetch[T], first: Callable[[], AnyPage[T]], most: int | None, workers: "Workers | None") -> Iterator[T]:
     page, seen = first(), 0
     while page.next is not None:
         seen += len(page.value)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry
-from supportaccess.domain.events import Event
-from supportaccess.domain.expiry import Limit
-from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.records import AccessRequest
-from supportaccess.domain.source_events import SourceEvent
 from supportaccess.store.filters import AuditFilters, RequestFilters
 from supportaccess.structs import Struct
 
 if TYPE_CHECKING:
+    from supportaccess.domain.events import EventPage
+    from supportaccess.domain.expiry import Limit
+    from supportaccess.domain.lifecycle import NewRequest
+    from supportaccess.domain.source_events import SourceEvent
     from supportaccess.store.verification import Verification
 
 LARGEST_PAGE = 1000
@@ -69,17 +69,6 @@ class AuditPage(Struct, frozen=True, kw_only=True):
     next: str | None = None
 
 
-class EventPage(Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """What happened from a place in the audit log on, and the place of what happens `next`.
-
-    There is more to be had at once while `next` is below the log's `size`.
-    """
-
-    value: list[Event]
-    next: int
-    size: int
-
-
 class LogHead(Struct, frozen=True, kw_only=True):
     """The head of a tenant's audit log: number of entries and root hash of their RFC 6962 tree (lower-case hex)."""
 
@@ -98,11 +87,10 @@ class Imported(Struct, frozen=True, kw_only=True):
     requests_changed: int = 0
 
 
-class RequestStore(Protocol):
-    """The requests, decisions and audit log of one tenant, for one caller.
+class RequestReader(Protocol):
+    """The requests and the audit log of one tenant, for one caller, as they are read.
 
-    Every method may raise StoreUnavailable and StoreRefused, and InvalidInput for what no store can hold; every
-    mutation KeyReused for a key that was used for something else.
+    Every method may raise StoreUnavailable and StoreRefused, and InvalidInput for what no store can hold.
     """
 
     @property
@@ -135,39 +123,10 @@ class RequestStore(Protocol):
         """
         ...
 
-    def events(self, *, after: int | None, top: int) -> EventPage:
+    def events(self, *, after: int | None, top: int) -> "EventPage":
         """Return up to `top` (at most LARGEST_PAGE) events, from the place `after` of the audit log on.
 
         Without a place there are none: `next` is where the next ones will be. Raises Forbidden.
-        """
-        ...
-
-    def raise_request(self, asked: NewRequest, *, key: str) -> AccessRequest:
-        """Create a request. Raises Forbidden, InvalidInput, Conflict when the support request is closed."""
-        ...
-
-    def approve(
-        self, request_id: str, *, etag: str, key: str, limit: Limit | None = None, reason: str | None = None
-    ) -> AccessRequest:
-        """Open the access. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
-        ...
-
-    def reject(self, request_id: str, *, etag: str, key: str, reason: str) -> AccessRequest:
-        """Refuse the request. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
-        ...
-
-    def revoke(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
-        """End open access. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
-        ...
-
-    def withdraw(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
-        """Take a pending request back. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
-        ...
-
-    def close(self, support_request_id: str, *, key: str) -> list[AccessRequest]:
-        """Close a support request and return its access requests that ended by it.
-
-        Raises Forbidden, NotFound, and Conflict when it is closed already.
         """
         ...
 
@@ -191,15 +150,48 @@ class RequestStore(Protocol):
         """Recompute the audit log's tree and hold it against head, records and raw events. Raises Forbidden."""
         ...
 
+    def source_events(self, request_id: str) -> "list[SourceEvent]":
+        """Return the events that a mirror was rebuilt from, oldest first. Raises Forbidden."""
+        ...
+
+
+class RequestStore(RequestReader, Protocol):
+    """A store that takes decisions too. Every one may raise KeyReused for a key that was used for something else."""
+
+    def raise_request(self, asked: "NewRequest", *, key: str) -> AccessRequest:
+        """Create a request. Raises Forbidden, InvalidInput, Conflict when the support request is closed."""
+        ...
+
+    def approve(
+        self, request_id: str, *, etag: str, key: str, limit: "Limit | None" = None, reason: str | None = None
+    ) -> AccessRequest:
+        """Open the access. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
+        ...
+
+    def reject(self, request_id: str, *, etag: str, key: str, reason: str) -> AccessRequest:
+        """Refuse the request. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
+        ...
+
+    def revoke(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
+        """End open access. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
+        ...
+
+    def withdraw(self, request_id: str, *, etag: str, key: str, reason: str | None = None) -> AccessRequest:
+        """Take a pending request back. Raises Forbidden, NotFound, Conflict, Stale, DecidedElsewhere, InvalidInput."""
+        ...
+
+    def close(self, support_request_id: str, *, key: str) -> list[AccessRequest]:
+        """Close a support request and return its access requests that ended by it.
+
+        Raises Forbidden, NotFound, and Conflict when it is closed already.
+        """
+        ...
+
     def import_events(
-        self, events: Iterable[SourceEvent], *, key: str, details: Mapping[str, str | int], dry_run: bool = False
+        self, events: "Iterable[SourceEvent]", *, key: str, details: Mapping[str, str | int], dry_run: bool = False
     ) -> Imported:
         """Take a provider's events in, all or none, and bring the mirrors up to date.
 
         Raises Forbidden, and InvalidInput for an event of another tenant. A dry run keeps nothing, its key included.
         """
-        ...
-
-    def source_events(self, request_id: str) -> list[SourceEvent]:
-        """Return the events that a mirror was rebuilt from, oldest first. Raises Forbidden."""
         ...

@@ -8,6 +8,8 @@ hashes for any tree that there can be.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HASH_SIZE = 32
+TILE_HEIGHT = 8
+"""Levels of the tree in a tile: nodes are kept and given out at every so many."""
 EMPTY_ROOT = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 """SHA-256 of nothing, written out: whoever only reads a head need not load what hashes."""
 

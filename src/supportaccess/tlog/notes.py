@@ -21,7 +21,7 @@ PUBLIC_KEY_SIZE = 32
 SIGNATURE_SIZE = 64
 
 _LONGEST_NAME = 512
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_CONTROL = r"[\x00-\x09\x0b-\x1f]"
 _DASH = "\u2014 "
 
 
@@ -78,7 +78,7 @@ def parse_note(data: bytes) -> Note:
         whole = data.decode()
     except UnicodeDecodeError:
         raise BadNote("a signed note is UTF-8 text") from None
-    if _CONTROL.search(whole):
+    if re.search(_CONTROL, whole):
         raise BadNote("a signed note has no control characters")
     text, blank, beneath = whole.rpartition("\n\n")
     if not (blank and beneath.endswith("\n")):

@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from supportaccess.structs import Struct
-from supportaccess.tlog.merkle import HASH_SIZE
+from supportaccess.tlog.merkle import HASH_SIZE, TILE_HEIGHT
 from supportaccess.tlog.notes import BadNote
 
-TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 LARGEST_ITEM = 0xFFFF
 """Bytes of an entry, at most: its length is two bytes."""
@@ -17,7 +16,7 @@ CHECKPOINT_PATH = "checkpoint"
 ENTRIES_PATH = "tile/entries"
 
 # Of a log of up to 2**63 entries.
-_TILE_PATH = re.compile(rf"({ENTRIES_PATH}|tile/[0-7])/((?:x\d{{3}}/){{0,6}}\d{{3}})(?:\.p/(\d{{1,3}}))?", re.ASCII)
+_TILE_PATH = rf"({ENTRIES_PATH}|tile/[0-7])/((?:x\d{{3}}/){{0,6}}\d{{3}})(?:\.p/(\d{{1,3}}))?"
 
 
 class Tile(Struct, frozen=True, kw_only=True):
@@ -62,7 +61,7 @@ def tiles_of(size: int) -> Iterator[Tile]:
 
 def tile_at(path: str) -> Tile | None:
     """Return the tile whose hashes, or entries, a path has; None for a path that no log has."""
-    match = _TILE_PATH.fullmatch(path)
+    match = re.fullmatch(_TILE_PATH, path, re.ASCII)
     if match is None:
         return None
     level = 0 if match[1] == ENTRIES_PATH else int(match[1][-1])

@@ -18,7 +18,7 @@ from tests.support.requirements import require
 from tests.support.worlds import SqlWorld, counted_ids
 
 from supportaccess.store.protocol import SHORTEST_PREFIX, AuditQuery, Order, RequestQuery
-from supportaccess.store.sql import maintenance, rows, store
+from supportaccess.store.sql import maintenance, reader, rows, store
 from supportaccess.store.sql.engine import EVERY_TENANT
 from supportaccess.store.sql.lists import Listing
 from supportaccess.store.sql.maintenance import sweep
@@ -132,11 +132,11 @@ def test_finding_searches_indexes(crowded: SqlWorld, text: str) -> None:
     """A prefix is searched along the primary key and a support request along its index."""
     named: dict[str, object] = {"tenant_id": HOME, "text": text, "support_request_id": text, "id": text}
     parameters = named | {"shortest": SHORTEST_PREFIX, "now": 0, "top": 10}
-    for statement in (store._FIND, store._FIND_EARLIER_ID, store._OF_SUPPORT_REQUEST):
+    for statement in (reader._FIND, reader._FIND_EARLIER_ID, store._OF_SUPPORT_REQUEST):
         nodes = plan(crowded, statement, parameters)
         # A text that is too short for a prefix leaves that half of the statement out: it is planned, and not executed.
         assert not [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Actual Loops"]], nodes
-    by_prefix, *_ = reads(plan(crowded, store._FIND, parameters))
+    by_prefix, *_ = reads(plan(crowded, reader._FIND, parameters))
     assert "id >=" in by_prefix.get("Index Cond", "") or len(text) < SHORTEST_PREFIX
 
 

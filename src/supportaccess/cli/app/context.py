@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from supportaccess.store.http.client import Client
     from supportaccess.store.http.proofs import HttpProofs
     from supportaccess.store.http.store import HttpStore
-    from supportaccess.store.protocol import RequestStore
+    from supportaccess.store.protocol import RequestReader, RequestStore
     from supportaccess.store.sql.sqlite.engine import SqliteEngine
     from supportaccess.store.wire import Discovery
     from supportaccess.tlog.keys import Keys
@@ -133,7 +133,7 @@ class Context:
 
         return Keys(self.paths.keys)
 
-    def store(self, tenant: str | None) -> "RequestStore":
+    def store(self, tenant: str | None) -> "RequestReader":
         """Open the store for reading, in the tenant that the option, the environment or the settings name."""
         return self.store_of(self.settings.chosen(tenant))
 
@@ -144,9 +144,18 @@ class Context:
         """
         return self.store_of_to_change(self.settings.chosen(tenant), dry_run=dry_run)
 
-    def store_of(self, profile: "Profile") -> "RequestStore":
+    def store_of(self, profile: "Profile") -> "RequestReader":
         """Open the store of a tenant, for reading."""
-        return self.http_store(profile) if profile.is_remote else self._sql_store(profile)
+        if profile.is_remote:
+            return self.http_store(profile)
+        from supportaccess.store.sql.reader import SqlReader
+
+        caller = self._checked_caller(profile)
+        if self.follows:
+            from supportaccess.store.sql.followed_store import FollowedStore
+
+            return FollowedStore(self.engine, caller, self.keys, clock=self.clock, note=self.write_down)
+        return SqlReader(self.engine, caller, clock=self.clock, note=self.write_down)
 
     def store_of_to_change(self, profile: "Profile", *, dry_run: bool = False) -> "RequestStore":
         """Open the store of a tenant, for changes. A shared store writes down by itself what fell due."""
@@ -158,7 +167,11 @@ class Context:
 
             self.begin_changes()
             sweep(self.engine, self.clock)
-        return self._sql_store(profile, also=also)
+        from supportaccess.store.sql.store import SqlStore
+
+        caller = self._checked_caller(profile)
+        proofs = [self.local_caller(tenant_id) for tenant_id in also]
+        return SqlStore(self.engine, caller, also=proofs, clock=self.clock, note=self.write_down)
 
     def begin_changes(self) -> None:
         """Make sure that each log of the embedded store goes on from what was signed; the end signs what is written."""
@@ -268,26 +281,20 @@ class Context:
         for client in self._clients.values():
             client.close()
 
-    def unchecked_store(self, profile: "Profile") -> "RequestStore":
+    def unchecked_store(self, profile: "Profile") -> "RequestReader":
         """Open a store as it is, for whoever finds out what is wrong with it."""
         if profile.is_remote:
             return self.http_store(profile, witnessed=False)
-        from supportaccess.store.sql.store import SqlStore
+        from supportaccess.store.sql.reader import SqlReader
 
-        return SqlStore(self.engine, self.local_caller(profile.tenant_id), clock=self.clock, note=self.write_down)
+        return SqlReader(self.engine, self.local_caller(profile.tenant_id), clock=self.clock, note=self.write_down)
 
-    def _sql_store(self, profile: "Profile", *, also: Sequence[str] = ()) -> "RequestStore":
+    def _checked_caller(self, profile: "Profile") -> "Caller":
+        """Return who runs the command, once the log of the tenant was seen to go on from what was signed of it."""
         from supportaccess.store.sql.checkpoints import refuse_other_log
-        from supportaccess.store.sql.store import SqlStore
 
         refuse_other_log(self.engine, self.keys, profile.tenant_id)
-        proofs = [self.local_caller(tenant_id) for tenant_id in also]
-        caller = self.local_caller(profile.tenant_id)
-        if self.follows:
-            from supportaccess.store.sql.followed_store import FollowedStore
-
-            return FollowedStore(self.engine, caller, self.keys, also=proofs, clock=self.clock, note=self.write_down)
-        return SqlStore(self.engine, caller, also=proofs, clock=self.clock, note=self.write_down)
+        return self.local_caller(profile.tenant_id)
 
     def write_down(self, attempt: "Step") -> None:
         """Write to the embedded store's log what was refused, or that it was read; say so when that cannot be done."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.records import OPEN, AccessRequest
 from supportaccess.errors import Ambiguous, InvalidInput, NotFound
-from supportaccess.store.protocol import SHORTEST_PREFIX, RequestQuery, RequestStore
+from supportaccess.store.protocol import SHORTEST_PREFIX, RequestQuery, RequestReader
 from supportaccess.suggestions import nearest
 
 _SHOWN = 10
@@ -14,7 +14,7 @@ _LIKENESS = 0.8
 _LONGEST_LINE = 64 * 1024
 
 
-def resolve(store: RequestStore, text: str) -> AccessRequest:
+def resolve(store: RequestReader, text: str) -> AccessRequest:
     """Return the one request that an ID, a prefix of one or a support request ID names.
 
     Of a support request's access requests it is the open one, or the latest when none is open. Raises NotFound and
@@ -66,7 +66,7 @@ def _from_stdin(streams: Streams) -> list[str]:
     return found
 
 
-def _unknown(store: RequestStore, text: str) -> NotFound:
+def _unknown(store: RequestReader, text: str) -> NotFound:
     if len(text) < SHORTEST_PREFIX:
         return NotFound(f"{text!r} is too short: a prefix of an ID has at least {SHORTEST_PREFIX} characters")
     near = {

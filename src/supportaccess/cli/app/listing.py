@@ -12,7 +12,7 @@ from supportaccess.cli.app.tenants import Tenant, Tenants
 from supportaccess.cli.output.printer import Printer
 from supportaccess.errors import SupportAccessError
 from supportaccess.store.paging import AnyPage, Fetch, each_row, each_row_by
-from supportaccess.store.protocol import LARGEST_PAGE, RequestStore
+from supportaccess.store.protocol import LARGEST_PAGE, RequestReader
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -23,8 +23,8 @@ class Question(NamedTuple, Generic[R]):
     `count` goes no further than `counted`; `mark` gives a row of several tenants the ID of the one whose it is.
     """
 
-    page: Callable[[RequestStore, int, str | None], AnyPage[R]]
-    count: Callable[[RequestStore], int]
+    page: Callable[[RequestReader, int, str | None], AnyPage[R]]
+    count: Callable[[RequestReader], int]
     key: Callable[[R], Any]
     newest_first: bool = False
     counted: int | None = None

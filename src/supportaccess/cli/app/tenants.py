@@ -4,16 +4,18 @@ Of several, each fails for itself: it is told which one, why and what mends it, 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import NamedTuple, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from supportaccess.cli.app.context import Context
 from supportaccess.cli.app.exit_codes import ExitCode
 from supportaccess.cli.output.text import counted
 from supportaccess.errors import InvalidInput, NotSignedIn, SupportAccessError, VerificationFailed
 from supportaccess.settings.profiles import Profile
-from supportaccess.store.background import MOST_AT_ONCE, Pending, Workers
-from supportaccess.store.protocol import RequestStore
+from supportaccess.store.protocol import RequestReader
+
+if TYPE_CHECKING:
+    from supportaccess.store.background import Pending, Workers
 
 T = TypeVar("T")
 
@@ -23,7 +25,7 @@ class Tenant(NamedTuple):
 
     shown: str
     name: str
-    store: RequestStore
+    store: RequestReader
 
 
 class Tenants:
@@ -36,7 +38,6 @@ class Tenants:
         """Open the stores. Raises what a name or, of a single tenant, its store is refused for."""
         self._context = context
         self.several = every or len(names or ()) > 1
-        self.workers = Workers(MOST_AT_ONCE)
         self._failed: list[str] = []
         self._altered = False
         profiles = self._profiles(names or (), every)
@@ -46,6 +47,13 @@ class Tenants:
     def __iter__(self) -> Iterator[Tenant]:
         """Yield the tenants of which none has failed so far."""
         return (tenant for tenant in self._opened if tenant.shown not in self._failed)
+
+    @cached_property
+    def workers(self) -> "Workers":
+        """What asks shared stores side by side."""
+        from supportaccess.store.background import MOST_AT_ONCE, Workers
+
+        return Workers(MOST_AT_ONCE)
 
     @property
     def have_failed(self) -> bool:
@@ -57,7 +65,7 @@ class Tenants:
         """Whether there is none left that could answer."""
         return not any(True for _ in self)
 
-    def ask_each(self, ask: Callable[[RequestStore], T]) -> list[tuple[Tenant, T]]:
+    def ask_each(self, ask: Callable[[RequestReader], T]) -> list[tuple[Tenant, T]]:
         """Ask shared stores side by side and the embedded one meanwhile; return the answers of those that answer."""
         asked = [(tenant, self._start(tenant.store, ask)) for tenant in self]
         answers: list[tuple[Tenant, T]] = []
@@ -93,7 +101,7 @@ class Tenants:
         self._context.streams.error(f"{len(self._failed)} of {counted(self._asked, 'tenant')} failed: see above.")
         return ExitCode.VERIFICATION_FAILED if self._altered else ExitCode.SOME_FAILED
 
-    def _start(self, store: RequestStore, ask: Callable[[RequestStore], T]) -> Callable[[], T]:
+    def _start(self, store: RequestReader, ask: Callable[[RequestReader], T]) -> Callable[[], T]:
         # The embedded store's connection belongs to this thread.
         work: Callable[[], T] = partial(ask, store)
         pending: Pending[T] | None = self.workers.start(work) if store.is_remote and self.several else None

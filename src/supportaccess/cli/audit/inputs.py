@@ -5,8 +5,8 @@ from datetime import datetime
 from itertools import chain, islice, takewhile
 from pathlib import Path
 
+from supportaccess.domain.attention import APPROVED_ACCESS_KEPT
 from supportaccess.domain.audit import Activity, AuditEntry
-from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
 from supportaccess.domain.lint.rules import Evidence
 from supportaccess.domain.records import OPEN, WAS_APPROVED, AccessRequest, Actor, Source, Status
 from supportaccess.domain.roles.assignments import Deciders, deciders_of
@@ -14,13 +14,13 @@ from supportaccess.domain.roles.table import LARGEST_TABLE, RoleTable, parse_rol
 from supportaccess.errors import InvalidInput
 from supportaccess.sources.entra.roles import shipped_role_table
 from supportaccess.store.paging import each_row
-from supportaccess.store.protocol import LARGEST_PAGE, AuditOrder, AuditQuery, RequestQuery, RequestStore
+from supportaccess.store.protocol import LARGEST_PAGE, AuditOrder, AuditQuery, RequestQuery, RequestReader
 
 _IDS_AT_ONCE = 50
 _TICKETS_ASKED = 50
 
 
-def evidence_of(store: RequestStore, now: datetime, deciders: Deciders | None) -> Evidence:
+def evidence_of(store: RequestReader, now: datetime, deciders: Deciders | None) -> Evidence:
     """Return what is looked at: what is open, and what was approved and ended, or lapsed, in the last 30 days."""
     approved_and_open = requests(store, RequestQuery(statuses=OPEN, approved_access=True))
     # The latest end comes first.
@@ -31,7 +31,7 @@ def evidence_of(store: RequestStore, now: datetime, deciders: Deciders | None) -
     return evidence_for(store, list(chain(approved_and_open, lapsed)), deciders)
 
 
-def evidence_for(store: RequestStore, records: list[AccessRequest], deciders: Deciders | None) -> Evidence:
+def evidence_for(store: RequestReader, records: list[AccessRequest], deciders: Deciders | None) -> Evidence:
     """Return what the store tells beside these records."""
     imports = AuditQuery(activities=frozenset({Activity.IMPORT}), order=AuditOrder.NEWEST)
     last_import = next(entries(store, imports), None)
@@ -46,12 +46,12 @@ def evidence_for(store: RequestStore, records: list[AccessRequest], deciders: De
     )
 
 
-def requests(store: RequestStore, query: RequestQuery) -> Iterator[AccessRequest]:
+def requests(store: RequestReader, query: RequestQuery) -> Iterator[AccessRequest]:
     """Yield the requests of a query, page by page."""
     return each_row(lambda cursor: store.page(query, top=LARGEST_PAGE, cursor=cursor), most=None, ahead=store.is_remote)
 
 
-def entries(store: RequestStore, query: AuditQuery) -> Iterator[AuditEntry]:
+def entries(store: RequestReader, query: AuditQuery) -> Iterator[AuditEntry]:
     """Yield the entries of a query, page by page."""
     return each_row(lambda cursor: store.audit_page(query, top=LARGEST_PAGE, cursor=cursor), most=None, ahead=False)
 
@@ -77,7 +77,7 @@ def read_role_table(path: Path | None) -> RoleTable:
     return parse_role_table(data, str(path))
 
 
-def _related(store: RequestStore, records: Iterable[AccessRequest]) -> list[AccessRequest]:
+def _related(store: RequestReader, records: Iterable[AccessRequest]) -> list[AccessRequest]:
     """Return every request of the records' support requests."""
     tickets = {record.support_request_id for record in records if record.support_request_id is not None}
     if len(tickets) <= _TICKETS_ASKED:
@@ -86,7 +86,7 @@ def _related(store: RequestStore, records: Iterable[AccessRequest]) -> list[Acce
     return [record for record in requests(store, RequestQuery()) if record.support_request_id in tickets]
 
 
-def _closed(store: RequestStore) -> dict[str, datetime]:
+def _closed(store: RequestReader) -> dict[str, datetime]:
     """Return when each support request of the tenant was closed. The access that ended by it has entries of its own."""
     closings = entries(store, AuditQuery(activities=frozenset({Activity.SUPPORT_REQUEST_CLOSED})))
     return {
@@ -96,7 +96,7 @@ def _closed(store: RequestStore) -> dict[str, datetime]:
     }
 
 
-def _raised_by(store: RequestStore, records: Iterable[AccessRequest]) -> dict[str, Actor]:
+def _raised_by(store: RequestReader, records: Iterable[AccessRequest]) -> dict[str, Actor]:
     """Return who raised each request that was approved, as far as this tenant's log has its creation."""
     ids = iter(
         [record.id for record in records if record.source is Source.STORE and record.status.counts_as in WAS_APPROVED]

@@ -19,7 +19,7 @@ from supportaccess.cli.output.fields import AUDIT_ENTRIES_OF_TENANTS
 from supportaccess.cli.output.shapes import Shape, shape_of
 from supportaccess.domain.audit import Activity, AuditEntry, Outcome, activities_with
 from supportaccess.errors import InvalidInput, NotFound
-from supportaccess.store.protocol import AuditOrder, AuditQuery, RequestStore
+from supportaccess.store.protocol import AuditOrder, AuditQuery, RequestReader
 from supportaccess.suggestions import meant
 
 
@@ -118,7 +118,7 @@ def log(
 def _question(query: AuditQuery, ids: Mapping[str, frozenset[str]] | None) -> Question[AuditEntry]:
     """Return what to ask each tenant for; `ids` has the request's IDs in each, where one was named."""
 
-    def of(store: RequestStore) -> AuditQuery:
+    def of(store: RequestReader) -> AuditQuery:
         return query if ids is None else replace(query, access_request_ids=ids[store.tenant_id])
 
     return Question(
@@ -147,7 +147,7 @@ def _ids_of_each(tenants: Tenants, text: str) -> dict[str, frozenset[str]]:
     return found
 
 
-def _ids_or_unknown(store: RequestStore, text: str) -> frozenset[str] | NotFound:
+def _ids_or_unknown(store: RequestReader, text: str) -> frozenset[str] | NotFound:
     try:
         record = resolve(store, text)
     except NotFound as error:

@@ -8,7 +8,7 @@ from supportaccess.cli.output.streams import Streams
 from supportaccess.domain.audit import AuditEntry
 from supportaccess.errors import StoreUnavailable, VerificationFailed
 from supportaccess.store.paging import each_row
-from supportaccess.store.protocol import LARGEST_PAGE, AuditOrder, AuditQuery, RequestStore
+from supportaccess.store.protocol import LARGEST_PAGE, AuditOrder, AuditQuery, RequestReader
 
 _SECONDS = 2.0
 _MOST_SECONDS = 60.0
@@ -21,7 +21,7 @@ class Following:
     it is asked more and more rarely, once a minute at the least.
     """
 
-    def __init__(self, store: RequestStore, query: AuditQuery, most: int | None, streams: Streams) -> None:
+    def __init__(self, store: RequestReader, query: AuditQuery, most: int | None, streams: Streams) -> None:
         """Take what is looked for, and how many of the entries that are there already are wanted."""
         self._store = store
         self._query = query

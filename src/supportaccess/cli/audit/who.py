@@ -22,7 +22,7 @@ from supportaccess.domain.roles.approvers import (
     decisions_in,
 )
 from supportaccess.domain.roles.approvers import who as find_out
-from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestStore
+from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestReader
 
 DECIDERS = Layout(
     Decider,
@@ -77,7 +77,7 @@ def who(
         )
 
 
-def _decisions(store: RequestStore, since: datetime | None, until: datetime | None) -> Iterator[Decision]:
+def _decisions(store: RequestReader, since: datetime | None, until: datetime | None) -> Iterator[Decision]:
     told = entries(store, AuditQuery(activities=frozenset(DECISIONS), since=since, until=until))
     mirrors = (record for record in requests(store, RequestQuery()) if record.source is not Source.STORE)
     there = (

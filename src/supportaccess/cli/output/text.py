@@ -10,7 +10,7 @@ _HARMFUL = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 # Letters by category, but drawn as nothing at all: the Hangul fillers.
 _UNSEEN = frozenset("\u115f\u1160\u3164\uffa0")
 _REMEMBERED = 4096
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]+")
+_BEYOND_ASCII = r"[^\x00-\x7e]+"
 
 
 def safe(text: str, *, multiline: bool = False) -> str:
@@ -37,7 +37,7 @@ def escape_json(data: bytes) -> bytes:
     r"""Return the JSON with every character from U+007F up written as `\uXXXX`."""
     if data.isascii() and b"\x7f" not in data:
         return data
-    return _BEYOND_ASCII.sub(_as_utf16, data.decode()).encode()
+    return re.sub(_BEYOND_ASCII, _as_utf16, data.decode()).encode()
 
 
 def mend(value: object) -> object:

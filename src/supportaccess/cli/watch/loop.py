@@ -12,9 +12,8 @@ from supportaccess.cli.app.tenants import Tenant, Tenants
 from supportaccess.cli.watch.printing import Act, Teller
 from supportaccess.cli.watch.state import Memory, Position
 from supportaccess.cli.watch.tenant import TenantWatch
-from supportaccess.domain.events import Event
+from supportaccess.domain.events import Event, EventPage
 from supportaccess.errors import StoreUnavailable, SupportAccessError
-from supportaccess.store.protocol import EventPage
 
 _LONGEST_PAUSE = 60.0
 _TICK = 1.0

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from supportaccess.cli.watch.filters import Filter
 from supportaccess.cli.watch.state import Position
-from supportaccess.domain.events import Event, announcement, ended_by_clock
+from supportaccess.domain.events import Event, EventPage, announcement, ended_by_clock
 from supportaccess.domain.records import OPEN, AccessRequest
 from supportaccess.errors import NotFound, VerificationFailed
 from supportaccess.store.paging import each_row
-from supportaccess.store.protocol import LARGEST_PAGE, EventPage, RequestQuery, RequestStore
+from supportaccess.store.protocol import LARGEST_PAGE, RequestQuery, RequestReader
 
 _MOST_KEPT = 1000
 _KEPT = timedelta(days=7)
@@ -19,7 +19,7 @@ _KEPT = timedelta(days=7)
 class TenantWatch:
     """One tenant's events, each told once. `open` are the requests that the watch is for and that are open."""
 
-    def __init__(self, store: RequestStore, which: Filter, ahead: timedelta) -> None:
+    def __init__(self, store: RequestReader, which: Filter, ahead: timedelta) -> None:
         self._store = store
         self._which = which
         self._ahead = ahead

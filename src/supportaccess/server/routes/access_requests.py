@@ -6,11 +6,11 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from supportaccess.domain.attempts import Act
+from supportaccess.domain.events import EventPage
 from supportaccess.domain.permissions import Permission
 from supportaccess.domain.records import AccessRequest
 from supportaccess.server.web.queries import EventQuery, FindQuery, RequestCountQuery, RequestListQuery
 from supportaccess.server.web.routing import Call, route
-from supportaccess.store.protocol import EventPage
 from supportaccess.store.wire import (
     ApproveBody,
     AuditList,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from supportaccess.domain.audit import AuditEntry
+from supportaccess.domain.events import EventPage
 from supportaccess.domain.expiry import Limit
 from supportaccess.domain.lifecycle import NewRequest
 from supportaccess.domain.records import AccessRequest, canonical_json
@@ -26,7 +27,7 @@ from supportaccess.store.http.client import ANSWER_SECONDS, KEY_HEADER, Client
 from supportaccess.store.http.lists import Pages, Parameters, encoded, parameters_of, segment
 from supportaccess.store.http.refusals import ClaimsWanted
 from supportaccess.store.http.transport import Answer
-from supportaccess.store.protocol import AuditPage, AuditQuery, EventPage, Imported, LogHead, Page, RequestQuery
+from supportaccess.store.protocol import AuditPage, AuditQuery, Imported, LogHead, Page, RequestQuery
 
 if TYPE_CHECKING:
     from supportaccess.store.verification import Verification

@@ -9,7 +9,6 @@ from supportaccess.errors import StoreRefused, VerificationFailed
 from supportaccess.store.protocol import LogHead
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Row, Session
 from supportaccess.store.sql.log import read_head
-from supportaccess.store.sql.nodes import LogNodes
 from supportaccess.tlog.keys import Keys
 from supportaccess.tlog.merkle import Frontier, leaf_hash
 from supportaccess.tlog.notes import BadNote, Checkpoint, VerifierKey, parse_note
@@ -103,8 +102,14 @@ def refuse_other_log(engine: Engine, keys: Keys, tenant_id: str) -> None:
 
 def _refuse_other(session: Session, tenant_id: str, head: LogHead, last: Checkpoint) -> None:
     refuse_earlier(tenant_id, last, head.size, bytes.fromhex(head.root))
-    if head.size > last.size and LogNodes(session, tenant_id).frontier(last.size).root() != last.root:
+    if head.size > last.size and _frontier(session, tenant_id, last.size).root() != last.root:
         raise _forked(tenant_id, last)
+
+
+def _frontier(session: Session, tenant_id: str, size: int) -> Frontier:
+    from supportaccess.store.sql.nodes import LogNodes  # where a log grew since it was signed: no list waits for it
+
+    return LogNodes(session, tenant_id).frontier(size)
 
 
 def refuse_earlier(tenant_id: str, last: Checkpoint, size: object, root: object) -> None:
@@ -152,7 +157,7 @@ def _checked(
             if signer not in names:
                 raise _other_key(tenant_id)
             return checkpoint
-        frontier = LogNodes(session, tenant_id).frontier(last[1].size)
+        frontier = _frontier(session, tenant_id, last[1].size)
         if frontier.root() != last[1].root:
             raise _forked(tenant_id, last[1])
     before = signer

@@ -1,19 +1,20 @@
 """The embedded store for a command that goes on: its log is held against what was signed each time it is asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from supportaccess.domain.audit import Step
+from supportaccess.domain.events import EventPage
 from supportaccess.domain.permissions import Caller
 from supportaccess.domain.times import Clock, system_clock
-from supportaccess.store.protocol import EventPage, LogHead
+from supportaccess.store.protocol import LogHead
 from supportaccess.store.sql.checkpoints import refuse_other_log
 from supportaccess.store.sql.engine import Engine
-from supportaccess.store.sql.store import SqlStore
+from supportaccess.store.sql.reader import SqlReader
 from supportaccess.tlog.keys import Keys
 
 
-class FollowedStore(SqlStore):
-    """A SqlStore whose log may go back, or be forked, while somebody follows it.
+class FollowedStore(SqlReader):
+    """A SqlReader whose log may go back, or be forked, while somebody follows it.
 
     Held after it was read, so that nothing of another log is told. Both methods raise VerificationFailed.
     """
@@ -24,12 +25,11 @@ class FollowedStore(SqlStore):
         caller: Caller,
         keys: Keys,
         *,
-        also: Sequence[Caller] = (),
         clock: Clock = system_clock,
         note: Callable[[Step], object] | None = None,
     ) -> None:
-        """Take what a SqlStore takes, and what signed the log."""
-        super().__init__(engine, caller, also=also, clock=clock, note=note)
+        """Take what a SqlReader takes, and what signed the log."""
+        super().__init__(engine, caller, clock=clock, note=note)
         self._keys = keys
 
     def events(self, *, after: int | None, top: int) -> EventPage:

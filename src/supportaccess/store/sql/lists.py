@@ -14,8 +14,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from supportaccess.domain import expiry
-from supportaccess.domain.attention import NEVER, attention_key, listed_at
-from supportaccess.domain.lifecycle import APPROVED_ACCESS_KEPT
+from supportaccess.domain.attention import APPROVED_ACCESS_KEPT, NEVER, attention_key, listed_at
 from supportaccess.domain.records import BY_CLOCK, FINAL, OPEN, WAS_APPROVED, AccessRequest, Status
 from supportaccess.domain.times import to_microseconds
 from supportaccess.errors import InvalidInput, StoreRefused

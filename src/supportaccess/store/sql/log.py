@@ -10,8 +10,7 @@ from supportaccess.errors import InvalidInput, StoreRefused
 from supportaccess.store.filters import AUDIT_CONDITIONS, AuditFilters, fold, given
 from supportaccess.store.protocol import AuditOrder, AuditPage, AuditQuery, LogHead
 from supportaccess.store.sql.engine import Engine, Raced, Result, Row, Session, Statement
-from supportaccess.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from supportaccess.tlog.tiles import TILE_HEIGHT
+from supportaccess.tlog.merkle import EMPTY_ROOT, TILE_HEIGHT, Frontier, leaf_hash
 
 _APPEND = """
     INSERT INTO audit_events (tenant_id, sequence, at, activity, access_request_id, actor_folded, entry, leaf_hash)

@@ -2,8 +2,8 @@
 
 from supportaccess.errors import VerificationFailed
 from supportaccess.store.sql.engine import Session
-from supportaccess.tlog.merkle import HASH_SIZE, Frontier, node_hash, subtrees
-from supportaccess.tlog.tiles import TILE_HEIGHT, TILE_WIDTH
+from supportaccess.tlog.merkle import HASH_SIZE, TILE_HEIGHT, Frontier, node_hash, subtrees
+from supportaccess.tlog.tiles import TILE_WIDTH
 
 _LEAVES = """
     SELECT sequence, leaf_hash FROM audit_events

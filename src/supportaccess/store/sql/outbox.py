@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from supportaccess.domain import expiry
-from supportaccess.domain.events import Event, event_of, is_told
+from supportaccess.domain.events import Event, EventPage, event_of, is_told
 from supportaccess.domain.records import AccessRequest
 from supportaccess.domain.times import from_microseconds, to_microseconds
-from supportaccess.store.protocol import AuditQuery, EventPage
+from supportaccess.store.protocol import AuditQuery
 from supportaccess.store.sql.engine import EVERY_TENANT, Engine, Session, Statement
 from supportaccess.store.sql.log import read_head, read_log
 from supportaccess.store.sql.rows import GET, OPEN_STATUSES, RECORD, record_from

@@ -17,11 +17,10 @@ from supportaccess.store.sql.rows import RECORD, ROW, is_row_of, record_from, st
 from supportaccess.store.verification import Finding, Verification, read_entry
 from supportaccess.tlog.files import Live, SignedHead
 from supportaccess.tlog.keys import Keys
-from supportaccess.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from supportaccess.tlog.merkle import EMPTY_ROOT, TILE_HEIGHT, Frontier, leaf_hash
 from supportaccess.tlog.notes import VerifierKey, parse_key
 from supportaccess.tlog.remembered import Verified
 from supportaccess.tlog.signers import key_of
-from supportaccess.tlog.tiles import TILE_HEIGHT
 from supportaccess.tlog.verify import LogVerification, Verdict, verify_log
 
 _ENTRIES = """

@@ -23,13 +23,13 @@ from supportaccess.domain.report.gaps import gaps_of
 from supportaccess.domain.roles.assignments import Deciders
 from supportaccess.errors import StoreRefused
 from supportaccess.sources.vendors import vendor_of
-from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestStore
+from supportaccess.store.protocol import AuditQuery, RequestQuery, RequestReader
 
 Histories = dict[str, list[AuditEntry]]
 
 
 def gather(
-    store: RequestStore,
+    store: RequestReader,
     period: Period,
     *,
     now: datetime,
@@ -71,7 +71,7 @@ def gather(
 
 
 def _read_log(
-    store: RequestStore, records: Iterable[AccessRequest], unreadable: list[str]
+    store: RequestReader, records: Iterable[AccessRequest], unreadable: list[str]
 ) -> tuple[Histories, list[AuditEntry]]:
     """Return the entries of each request, and those of what was only tried, read in one go through the log."""
     histories: Histories = {record.id: [] for record in records}
@@ -88,7 +88,7 @@ def _read_log(
 
 
 def _findings(
-    store: RequestStore,
+    store: RequestReader,
     records: list[AccessRequest],
     deciders: Deciders | None,
     silenced: Mapping[str, str],
@@ -106,7 +106,7 @@ def _findings(
 
 
 def _log(
-    store: RequestStore, unreadable: list[str], checkpoint: Callable[[], str | None], known: Sequence[str]
+    store: RequestReader, unreadable: list[str], checkpoint: Callable[[], str | None], known: Sequence[str]
 ) -> LogState:
     verification = store.verify()
     try:

@@ -22,7 +22,7 @@ from supportaccess.domain.report.figures import Period, Report, ReportedRequest
 from supportaccess.errors import InvalidInput, StoreRefused, SupportAccessError, VerificationFailed
 from supportaccess.private_files import new_file
 from supportaccess.settings.profiles import Profile
-from supportaccess.store.protocol import RequestStore
+from supportaccess.store.protocol import RequestReader
 
 USUAL_PERIOD = timedelta(days=30)
 REPORTED = Layout(
@@ -94,7 +94,7 @@ def report(
     deciders = read_deciders(roles or (), read_role_table(role_table))
     profile = context.settings.chosen(tenant)
 
-    def made_of(store: RequestStore, *troubles: str) -> Report:
+    def made_of(store: RequestReader, *troubles: str) -> Report:
         return gather(
             store,
             period,
