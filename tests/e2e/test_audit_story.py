@@ -168,9 +168,9 @@ def delete(log: sqlite3.Connection) -> None:
     """Delete the first approval."""
     log.execute("DROP TRIGGER audit_events_are_not_deleted")
     log.execute(
-        "DELETE FROM audit_events WHERE tenant_id = ?1 AND sequence ="
-        " (SELECT min(sequence) FROM audit_events WHERE tenant_id = ?1 AND activity = 'Request approved')",
-        [HOME],
+        "DELETE FROM audit_events WHERE tenant_id = :tenant AND sequence ="
+        " (SELECT min(sequence) FROM audit_events WHERE tenant_id = :tenant AND activity = 'Request approved')",
+        {"tenant": HOME},
     )
 
 

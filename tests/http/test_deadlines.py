@@ -36,7 +36,7 @@ def test_without_a_limit_a_connection_has_its_own_timeouts(server: Server, ask: 
     assert ask() == b"here"
     with pytest.raises(urllib3.exceptions.ReadTimeoutError):
         ask(read=0.2)
-    server.steps.clear()  # a busy machine may not have come to it
+    server.give_up()
 
 
 @pytest.mark.parametrize("slow", [silence, drip, drip_head])
@@ -48,7 +48,7 @@ def test_a_limit_ends_what_is_asked(server: Server, ask: Ask, slow: Step) -> Non
         ask(read=60)
 
     assert 0.3 <= monotonic() - begun < 20
-    server.steps.clear()
+    server.give_up()
 
 
 def test_a_connection_waits_no_longer_within_a_limit(server: Server, ask: Ask) -> None:
@@ -59,7 +59,7 @@ def test_a_connection_waits_no_longer_within_a_limit(server: Server, ask: Ask) -
         ask(read=0.2)
 
     assert monotonic() - begun < 20
-    server.steps.clear()
+    server.give_up()
 
 
 def test_the_limit_around_another_one_goes_on_after_it(server: Server, ask: Ask) -> None:
@@ -82,7 +82,7 @@ def test_an_inner_limit_extends_no_outer_one(server: Server, ask: Ask) -> None:
         ask()
 
     assert monotonic() - begun < 20
-    server.steps.clear()
+    server.give_up()
 
 
 def test_after_the_limit_nobody_is_asked(server: Server, ask: Ask) -> None:

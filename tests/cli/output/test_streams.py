@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -194,10 +195,15 @@ def test_a_process_started_with_closed_streams_runs(closed: str) -> None:
 def test_the_encoding_does_not_depend_on_the_locale() -> None:
     """The C locale, without Python's UTF-8 mode, changes nothing."""
     script = LOOP.replace("range(5000)", "range(1)").replace("line", "l\\xefne")
-    # A path file of an editable install is read by the locale, so that a checkout at such a path would not be found.
-    where = {"PYTHONPATH": str(Path(supportaccess.__file__).parents[1])}
-    environ = os.environ | where | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, env=environ)
+    # Without `site`, which reads an editable install's path file by the locale: a checkout at such a path fails there.
+    folders = (str(Path(supportaccess.__file__).parents[1]), sysconfig.get_path("purelib"))
+    environ = (
+        os.environ
+        | {"PYTHONPATH": os.pathsep.join(folders)}
+        | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, check=False, env=environ)
+    assert done.returncode == 0, done.stderr
     assert done.stdout == "l\xefne 0\n".encode()
 
 

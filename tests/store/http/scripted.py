@@ -38,6 +38,7 @@ class Server(ThreadingHTTPServer):
         self.steps: list[Step] = []
         self.asked: list[Asked] = []
         self.unexpected: list[Asked] = []
+        self._is_given_up = False
         self.over = Event()
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -48,7 +49,22 @@ class Server(ThreadingHTTPServer):
 
     def will(self, *steps: Step) -> None:
         """Add steps."""
+        self._is_given_up = False
         self.steps += steps
+
+    def give_up(self) -> None:
+        """Expect nothing any more: the client did not wait, and a busy machine brings its request late or never."""
+        self._is_given_up = True
+        self.steps.clear()
+
+    def take(self, asked: Asked) -> Step | None:
+        """Return the step for a request, if there is one."""
+        self.asked.append(asked)
+        if not self.steps:
+            if not self._is_given_up:
+                self.unexpected.append(asked)
+            return None
+        return self.steps.pop(0)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: that connections break is what is tested."""
@@ -65,12 +81,11 @@ class Handler(BaseHTTPRequestHandler):
         """Do the next step."""
         length = int(self.headers.get("Content-Length", "0"))
         asked = Asked(self.command, self.path, self.headers, self.rfile.read(length))
-        self.server.asked.append(asked)
-        if not self.server.steps:
-            self.server.unexpected.append(asked)
+        step = self.server.take(asked)
+        if step is None:
             self.close_connection = True
             return
-        self.server.steps.pop(0)(self)
+        step(self)
 
     do_POST = do_CONNECT = do_GET  # noqa: N815 - the names are http.server's
 

@@ -108,7 +108,7 @@ def test_patience_ends(server: Server, store: HttpStore, waits: list[float]) -> 
     server.steps = [UNAVAILABLE] * 1000
     with pytest.raises(StoreUnavailable) as refused:
         revoke(store)
-    server.steps.clear()
+    server.give_up()
 
     assert type(refused.value) is StoreUnavailable
     assert sum(waits) <= PATIENCE
@@ -120,7 +120,7 @@ def test_doubt_that_stays_is_told(server: Server, store: HttpStore, doubtful: St
     server.steps = [doubtful, *[UNAVAILABLE] * 1000]
     with pytest.raises(OutcomeUnknown, match="the key") as refused:
         revoke(store)
-    server.steps.clear()
+    server.give_up()
 
     assert "Run the command again" in str(refused.value.hint)
 
@@ -170,7 +170,7 @@ def test_doubt_about_something_new_says_to_look_first(server: Server, store: Htt
     server.steps = [cut] * 1000
     with pytest.raises(OutcomeUnknown) as refused:
         store.raise_request(asking("4711"), key="the key")
-    server.steps.clear()
+    server.give_up()
 
     assert "supportaccess list --support-request 4711" in str(refused.value.hint)
 
@@ -180,7 +180,7 @@ def test_reading_is_never_in_doubt(server: Server, store: HttpStore) -> None:
     server.steps = [cut] * 1000
     with pytest.raises(StoreUnavailable) as refused:
         store.get(UNKNOWN_ID)
-    server.steps.clear()
+    server.give_up()
 
     assert type(refused.value) is StoreUnavailable
 

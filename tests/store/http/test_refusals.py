@@ -52,7 +52,7 @@ def test_each_code_is_its_error_and_its_exit_code(
     status = STATUSES.get(code, 400)
     server.steps = [refuse(status, code)] * 1000
     error = refused_with(store)
-    server.steps.clear()
+    server.give_up()
 
     assert error.code == code
     assert exit_code_of(error) == CODES[code]
@@ -63,7 +63,7 @@ def test_each_code_of_the_protocol_is_some_error(server: Server, store: HttpStor
     """What the server refuses for reasons of HTTP alone has a message too."""
     server.steps = [refuse(STATUSES[code], code, "this is why")] * 1000
     error = refused_with(store)
-    server.steps.clear()
+    server.give_up()
 
     assert error.message == "this is why"
 

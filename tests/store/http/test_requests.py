@@ -108,7 +108,7 @@ def test_the_token_is_in_no_message_and_no_log(
         with pytest.raises(SupportAccessError) as refused:
             ask()
         told.append(f"{refused.value.message} {refused.value.hint}")
-    server.steps.clear()
+    server.give_up()
 
     assert TOKEN not in "".join(told) + caplog.text
 
