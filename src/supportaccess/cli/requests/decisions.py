@@ -1,4 +1,7 @@
-"""`supportaccess approve`, `reject` and `revoke`."""
+"""`supportaccess approve`, `reject` and `revoke`.
+
+An approval across two tenants needs a sign-in to the resource tenant too: that is looked at before anybody is asked.
+"""
 
 from datetime import datetime, timedelta
 from typing import Annotated

@@ -1,4 +1,7 @@
-"""Asks the stores again and again, and tells what is new, until somebody ends it."""
+"""Asks the stores again and again, and tells what is new, until somebody ends it.
+
+From outside it is ended at once while it waits, and after the event that it is just telling.
+"""
 
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence

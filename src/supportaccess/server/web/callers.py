@@ -1,4 +1,7 @@
-"""Who calls: the tokens of a request, and the limits that hold before and after they are read."""
+"""Who calls: the tokens of a request, and the limits that hold before and after they are read.
+
+And step-up: a person decides only with a token whose sign-in met the authentication context that the operator set.
+"""
 
 import asyncio
 import base64

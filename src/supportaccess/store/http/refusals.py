@@ -1,4 +1,7 @@
-"""From an answer that is no success to the error that the embedded store would have raised."""
+"""From an answer that is no success to the error that the embedded store would have raised.
+
+What a server asks for in WWW-Authenticate (RFC 9110, section 11) is read too: above all a stronger sign-in.
+"""
 
 import json
 import re
