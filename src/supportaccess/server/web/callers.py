@@ -1,6 +1,10 @@
 """Who calls: the tokens of a request, and the limits that hold before and after they are read.
 
 And step-up: a person decides only with a token whose sign-in met the authentication context that the operator set.
+Whoever lacks it is asked for it with a claims challenge, before the record is looked at and before anything is stored.
+
+https://learn.microsoft.com/entra/identity-platform/claims-challenge
+https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context
 """
 
 import asyncio
