@@ -50,7 +50,8 @@ class Watcher:
             self.said.append(line)
             if line.startswith(text):
                 return line
-        raise AssertionError(f"it ended without {text!r}: {self.said}")
+        code = self.process.wait(PATIENCE)
+        raise AssertionError(f"it ended with {code} and without {text!r}: {self.said}")
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, list[Any], str]:
         """Send a signal, and return the exit code, the events that were not read yet, and what it said at the end."""
