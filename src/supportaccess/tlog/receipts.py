@@ -18,7 +18,6 @@ from supportaccess.tlog.notes import (
 )
 
 HEADER = "c2sp.org/tlog-proof@v1"
-SUFFIX = ".tlog-proof"
 LARGEST_RECEIPT = 2 * LARGEST_NOTE
 """Bytes: an entry of 16 KiB in base64, 64 hashes and a checkpoint are less."""
 

@@ -35,7 +35,7 @@ def test_the_same_requests_are_found(home: Home, filters: dict[str, str]) -> Non
     """Of requests of every status, a watch tells of those that a list with the same filters has."""
     home.one_of_each()
     home.raised("77", engineer="Straße 100%")
-    which = Filter(requests=RequestFilters(**filters))  # type: ignore[arg-type]
+    which = Filter(requests=RequestFilters(**filters))  # type: ignore[arg-type]  # each is of its field's type
     with home.store() as store:
         listed = store.page(RequestQuery(statuses=frozenset(Status), **filters), top=100).value  # type: ignore[arg-type]
         every = store.page(RequestQuery(statuses=frozenset(Status)), top=100).value

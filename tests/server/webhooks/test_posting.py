@@ -84,3 +84,5 @@ def test_an_answer_counts_by_its_head() -> None:
     with receiving() as receiver:
         receiver.answers = [endless]  # type: ignore[list-item]  # a handler of http.server, as this one
         send(receiver.url)
+
+        assert len(receiver.asked) == 1

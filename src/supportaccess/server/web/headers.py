@@ -8,7 +8,6 @@ from litestar.types import HTTPScope
 from supportaccess.server.web.errors import BadInput, PreconditionRequired
 
 IF_MATCH = "If-Match"
-IF_NONE_MATCH = "If-None-Match"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 # RFC 9110, section 8.8.3, without obs-text.
